@@ -1,0 +1,1 @@
+"""Programs that measure energywrap against its peers and the bare command."""

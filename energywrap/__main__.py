@@ -1,0 +1,5 @@
+"""`python -m energywrap`."""
+
+from energywrap._entry import main
+
+main()

@@ -1,0 +1,64 @@
+"""The first lines that run: `energywrap run` takes the short way, everything else goes through typer."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def _own_path() -> None:
+    """Import from the installation only: PYTHONPATH and the working directory belong to the command."""
+    foreign = {"", os.curdir, *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    sys.path[:] = [path for path in sys.path if path not in foreign or path == _HERE]
+
+
+_own_path()
+
+
+def main() -> None:
+    """The console script."""
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["run"]:
+        _run(arguments[1:])
+    from energywrap.cli import main as commands
+
+    sys.exit(commands(arguments))
+
+
+def _run(arguments: list[str]) -> None:
+    """Parse, run, and leave as the command did. Returns only when help is wanted."""
+    from energywrap import options
+    from energywrap.errors import UserError
+
+    try:
+        given, words = options.parse(arguments)
+    except options.HelpWanted:
+        return
+    except UserError as mistake:
+        _refuse(mistake.line())
+    from energywrap import measure, runner
+
+    try:
+        ending = measure.run(given, words)
+    except UserError as mistake:
+        _refuse(mistake.line())
+    except runner.NotStarted as failure:
+        runner.say(str(failure))
+        os._exit(failure.status)
+    except OSError as failure:  # no process, no pipe: nothing has started
+        _refuse(f"cannot start the command: {failure.strerror or failure}")
+    else:
+        runner.leave_as(ending)
+
+
+def _refuse(line: str) -> NoReturn:
+    from energywrap import runner
+
+    runner.say(line)
+    os._exit(runner.OWN_FAILURE)

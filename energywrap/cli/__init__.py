@@ -1,0 +1,74 @@
+"""The commands beside `run`, and `run`'s help: thin typer functions, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from energywrap import __version__
+from energywrap.cli import config, doctor, run, show, zones
+from energywrap.errors import UserError
+from energywrap.runner import say
+
+USAGE_ERROR = 2
+# typer carries its own copy of click from 0.29 on: find the class where it is
+CLICK_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="energywrap",
+    help="Tell what running a command costs the planet: its energy and CO2e, with where each number is from.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"energywrap {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+run.register(app)
+app.command("show")(show.show)
+app.command("doctor")(doctor.doctor)
+app.command("config")(config.config)
+app.command("zones")(zones.zones)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; a mistake of the user is one line on stderr and status 2."""
+    try:
+        status = typer.main.get_command(app).main(
+            list(arguments), prog_name="energywrap", standalone_mode=False
+        )
+    except UserError as mistake:
+        say(mistake.line())
+        return USAGE_ERROR
+    except CLICK_ERROR as mistake:
+        return _usage(mistake)
+    except typer.Abort:
+        return USAGE_ERROR
+    except BrokenPipeError:
+        return 0  # the reader of our output has seen enough
+    return status if isinstance(status, int) else 0
+
+
+def _usage(mistake: Exception) -> int:
+    """typer's own words on one line; its help for no arguments is no mistake of its own."""
+    message = getattr(mistake, "format_message", lambda: str(mistake))()
+    if type(mistake).__name__ == "NoArgsIsHelpError":
+        typer.echo(message)
+    else:
+        say(" ".join(message.split()).rstrip(".") + "; see `energywrap --help`")
+    return USAGE_ERROR

@@ -1,0 +1,76 @@
+"""`energywrap doctor`: every source, opened or why not, and the exact line that would change that."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from energywrap import config, plan, sources
+from energywrap.accounting import METHODS
+from energywrap.host import unread_gpus
+from energywrap.model import Channel, Kind
+
+
+def doctor(
+    sysfs_root: Annotated[
+        str | None, typer.Option("--sysfs-root", metavar="DIR", help="Where sysfs is mounted.")
+    ] = None,
+) -> None:
+    """Say what can be measured on this machine, what cannot, why, and what would change that."""
+    given = {"sysfs_root": sysfs_root} if sysfs_root else {}
+    settings = config.resolve(given, os.environ, os.getcwd())
+    opened, skipped = sources.open_all(settings)
+    channels = [channel for source in opened for channel in source.channels]
+    speaking = _speaking(channels)
+    typer.echo("Sources")
+    for source in opened:
+        values = source.read()
+        for channel in source.channels:
+            role = "speaks" if channel.id in speaking else "stands by"
+            typer.echo(f"  [ok] {channel.source} {channel.device}: {_reading(channel, values)}; {role}")
+        source.close()
+    for gap in skipped:
+        typer.echo(f"  [{'--' if gap.expected else '!!'}] {gap.what}: {gap.why}")
+        if gap.fix and not gap.expected:
+            typer.echo(f"       fix: {gap.fix}")
+    for name in unread_gpus(settings.sysfs_root, [gpu for source in opened for gpu in source.gpus]):
+        typer.echo(f"  [!!] {name}: it is on the PCI bus, but nothing here reads it")
+    typer.echo("CPU time of the command's process tree")
+    typer.echo(f"  {_accounting()}")
+
+
+def _speaking(channels: list[Channel]) -> set[str]:
+    chosen = plan.choose(channels)
+    first = {leaf.channels[0].id for alternatives in chosen.choices for leaf in alternatives[0]}
+    cpu_modelled = any(channel.id in first and channel.id == "model:cpu" for channel in channels)
+    return first | ({leaf.channels[0].id for leaf in chosen.rest} if cpu_modelled else set())
+
+
+def _reading(channel: Channel, values: dict[str, float]) -> str:
+    value = values.get(channel.id)
+    if value is None:
+        return "did not answer"
+    unit = "J on its counter" if channel.kind == Kind.COUNTER else "W now"
+    return channel.basis if channel.id.startswith("model:") else f"{channel.basis}, {value:.6g} {unit}"
+
+
+def _accounting() -> str:
+    """The method that a run would use, tried on a short-lived child as a run does."""
+    pid = os.fork()
+    if pid == 0:
+        os.read(os.pipe()[0], 1)  # waits for ever: nobody writes; the parent ends it
+    try:
+        for method in METHODS:
+            meter = method(pid)
+            if meter is not None:
+                meter.close()
+                hint = (
+                    "" if meter.live else "; sysctl kernel.perf_event_paranoid=2 would allow perf (as root)"
+                )
+                return f"by {meter.method}{hint}"
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    return "by waiting for children only: processes that detach themselves are missed"

@@ -1,0 +1,193 @@
+"""Settings: flags > environment > project file > user file > defaults, each value with its origin."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from energywrap.errors import UserError
+from energywrap.options import BY_NAME, FLAG, NUMBER, OPTIONS, Option
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    Value = str | float | bool | None
+
+PROJECT_FILE = "energywrap.toml"
+PREFIX = "ENERGYWRAP_"
+OTHER_VARIABLES = {"ENERGYWRAP_CONFIG", "ENERGYWRAP_RUN"}
+TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+@record
+class Settings:
+    """Every setting of a run, decided once; `origin` tells where each value came from."""
+
+    output: str | None
+    interval: float
+    zone: str | None
+    intensity: float | None
+    pue: float | None
+    site: str
+    label: str | None
+    project: str | None
+    quiet: bool
+    strict: bool
+    no_color: bool
+    sysfs_root: str
+    origin: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -> Settings:
+    """Settle every setting from the flags, the environment and the files that apply in `folder`.
+
+    Raises UserError for an unreadable file, an unknown key or an impossible value, naming its origin.
+    """
+    values: dict[str, Value] = {}
+    origin: dict[str, str] = {}
+    for option in OPTIONS:
+        if option.in_files:
+            values[option.name], origin[option.name] = option.default, "default"
+    warnings = []
+    for path, table in _files(given, environ, folder):
+        _take_table(table, path, values, origin)
+    for variable, named in _variables(environ):
+        if named is None:
+            warnings.append(f"{variable} in the environment is not a setting of energywrap; ignored")
+        else:
+            text = environ[variable]
+            if variable == "NO_COLOR":
+                text = "true" if text else "false"  # no-color.org: any non-empty value counts
+            values[named.name] = _from_text(named, text, variable)
+            origin[named.name] = f"environment {variable}"
+    for name, text in given.items():
+        option = BY_NAME[name]
+        if option.in_files:
+            values[name], origin[name] = _from_text(option, text, option.flags[0]), "flag"
+    return Settings(**values, origin=origin, warnings=tuple(warnings))  # type: ignore[arg-type]
+
+
+def _variables(environ: Mapping[str, str]) -> list[tuple[str, Option | None]]:
+    known: dict[str, Option] = {}
+    for option in OPTIONS:
+        for variable in (*option.variables, PREFIX + option.name.upper()):
+            known[variable] = option
+    found: list[tuple[str, Option | None]] = [(v, o) for v, o in known.items() if v in environ]
+    strange = [v for v in environ if v.startswith(PREFIX) and v not in known and v not in OTHER_VARIABLES]
+    return found + [(variable, None) for variable in strange]
+
+
+def _files(
+    given: Mapping[str, str], environ: Mapping[str, str], folder: str
+) -> list[tuple[str, dict[str, object]]]:
+    """The tables that apply, weakest first: the user's file, then the named or the project's one."""
+    found = []
+    home = environ.get("XDG_CONFIG_HOME") or (
+        os.path.join(environ["HOME"], ".config") if "HOME" in environ else None
+    )
+    user = os.path.join(home, "energywrap", "config.toml") if home else None
+    if user and os.path.isfile(user):
+        found.append((user, _load(user)))
+    named = given.get("config") or environ.get("ENERGYWRAP_CONFIG")
+    if named:
+        path = os.path.join(folder, named)
+        table = _load(path)
+        return [*found, (path, _tool_table(table, path) if path.endswith("pyproject.toml") else table)]
+    project = os.path.join(folder, PROJECT_FILE)
+    if os.path.isfile(project):
+        return [*found, (project, _load(project))]
+    pyproject = os.path.join(folder, "pyproject.toml")
+    if _mentions_us(pyproject):
+        found.append((pyproject, _tool_table(_load(pyproject), pyproject)))
+    return found
+
+
+def _mentions_us(path: str) -> bool:
+    """Whether a pyproject.toml may hold our table: parsing it costs more than the rest of the start."""
+    try:
+        with open(path, "rb") as file:
+            return b"energywrap" in file.read()
+    except OSError:
+        return False
+
+
+def _tool_table(document: dict[str, object], path: str) -> dict[str, object]:
+    tool = document.get("tool", {})
+    table = tool.get("energywrap", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UserError(f"{path}: tool.energywrap is not a table", "write [tool.energywrap]")
+    return table
+
+
+def _load(path: str) -> dict[str, object]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        with open(path, "rb") as file:
+            table: dict[str, object] = tomllib.load(file)
+    except OSError as err:
+        raise UserError(f"cannot read the configuration file {path}: {err.strerror}") from err
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+        raise UserError(f"{path} is not valid TOML: {err}") from err
+    return table
+
+
+def _take_table(
+    table: Mapping[str, object], path: str, values: dict[str, Value], origin: dict[str, str]
+) -> None:
+    for key, value in table.items():
+        option = BY_NAME.get(key)
+        if option is None or not option.in_files:
+            raise UserError(f"{path}: unknown key {key!r}", _did_you_mean(key))
+        values[key] = _checked(option, value, f"{path}: {key}")
+        origin[key] = f"file {path}"
+
+
+def _did_you_mean(key: str) -> str:
+    from difflib import get_close_matches  # only here: the command will not run
+
+    names = [option.name for option in OPTIONS if option.in_files]
+    close = get_close_matches(key, names, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(names)}"
+
+
+def _from_text(option: Option, text: str, where: str) -> Value:
+    if option.kind == NUMBER:
+        try:
+            return _checked(option, float(text), where)
+        except ValueError:
+            raise UserError(f"{where} = {text!r} is not a number", _expected(option)) from None
+    if option.kind == FLAG:
+        word = text.strip().lower()
+        if word not in TRUE + FALSE:
+            raise UserError(f"{where} = {text!r} is neither true nor false")
+        return word in TRUE
+    return _checked(option, text, where)
+
+
+def _checked(option: Option, value: object, where: str) -> Value:
+    if option.kind == NUMBER:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UserError(f"{where} = {value!r} is not a number", _expected(option))
+        low, high = option.low or 0.0, option.high or float("inf")
+        if not low <= value <= high:  # also refuses NaN
+            raise UserError(f"{where} = {value:g} is out of range", _expected(option))
+        return float(value)
+    if option.kind == FLAG:
+        if not isinstance(value, bool):
+            raise UserError(f"{where} = {value!r} is neither true nor false")
+        return value
+    if not isinstance(value, str):
+        raise UserError(f"{where} = {value!r} is not text", "put it in quotes")
+    if not value:
+        raise UserError(f"{where} is empty", f"give a {option.metavar} or leave it out")
+    return value
+
+
+def _expected(option: Option) -> str:
+    return f"expected {option.metavar} between {option.low or 0:g} and {option.high or float('inf'):g}"

@@ -1,0 +1,55 @@
+"""Joules to CO2e. Pure. Formulas: docs/methodology.md#from-joules-to-grams."""
+
+from __future__ import annotations
+
+from math import exp, log, sqrt
+
+from energywrap.model import Scope
+from energywrap.record import record
+from energywrap.units import kwh_from_joules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energywrap.attribution import Joules
+    from energywrap.model import CarbonIntensity, Facility
+
+SMALLEST = 1e-12
+
+
+@record
+class Factor:
+    """A positive quantity with its P10-P90 interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def product(*factors: Factor) -> Factor:
+    """The product; independent relative errors combine in quadrature of logarithms, each side by itself."""
+    value = 1.0
+    for factor in factors:
+        value *= factor.value
+    if value <= 0:
+        low, high = 0.0, 1.0
+        for factor in factors:
+            high *= factor.high
+        return Factor(max(value, 0.0), low, high)
+    below = sqrt(sum(log(max(f.low, SMALLEST) / f.value) ** 2 for f in factors))
+    above = sqrt(sum(log(f.high / f.value) ** 2 for f in factors))
+    return Factor(value, value * exp(-below), value * exp(above))
+
+
+def assess(joules: Joules, intensity: CarbonIntensity, facility: Facility) -> Scope:
+    """Operational CO2e of an energy: kWh x PUE x g/kWh."""
+    grams = product(
+        Factor(*(kwh_from_joules(part) for part in (joules.value, joules.low, joules.high))),
+        Factor(facility.pue, facility.low, facility.high),
+        Factor(intensity.g_per_kwh, intensity.low_g_per_kwh, intensity.high_g_per_kwh),
+    )
+    return Scope(joules.value, joules.low, joules.high, grams.value, grams.low, grams.high)
+
+
+def nothing() -> Scope:
+    """The scope of which nothing can be said: no source spoke."""
+    return Scope(None, None, None, None, None, None)

@@ -1,0 +1,237 @@
+"""The report as a table for a person at a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import signal
+from collections.abc import Mapping
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from energywrap import tables
+from energywrap.model import Basis, ComponentEnergy, RunReport, Scope
+from energywrap.record import record
+from energywrap.units import J_PER_KWH, kwh_from_joules
+
+NARROWEST, PLAIN_WIDTH, WIDEST = 40, 100, 120
+LONGEST_COMMAND = 300
+STYLES = {Basis.MEASURED: "green", Basis.MODELLED: "yellow", Basis.ASSUMED: "red"}
+BRAIN_W = 20.0
+
+
+@record
+class Look:
+    """What the place of the table allows."""
+
+    width: int
+    colour: bool
+    encoding: str
+
+
+def look(environ: Mapping[str, str], fd: int, no_color: bool) -> Look:
+    """As wide as the terminal behind `fd`, in colour only on one, ASCII where the locale is no UTF-8."""
+    terminal = os.isatty(fd)
+    dull = no_color or "NO_COLOR" in environ or environ.get("TERM", "dumb") == "dumb"
+    return Look(_width(environ, fd, terminal), terminal and not dull, _encoding(environ))
+
+
+def render(report: RunReport, path: str | None, look: Look) -> bytes:
+    """The table as the bytes to write."""
+    buffer = io.StringIO()
+    console = Console(
+        file=buffer,
+        width=look.width,
+        force_terminal=look.colour,
+        color_system="standard" if look.colour else None,
+        legacy_windows=False,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
+    console.print(_report(report, path, look.encoding == "ascii"))
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    return ("\n".join(lines) + "\n").encode(look.encoding, "backslashreplace")
+
+
+def _report(report: RunReport, path: str | None, ascii_only: bool) -> RenderableType:
+    command = _printable(shlex.join(report.command))
+    if len(command) > LONGEST_COMMAND:
+        command = command[:LONGEST_COMMAND] + "..."
+    title = Text("energywrap: ") + Text(command, style="bold")
+    return Group(Text(""), title, _energies(report, ascii_only), *_sentences(report, path))
+
+
+def _energies(report: RunReport, ascii_only: bool) -> Table:
+    grid = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False)
+    grid.add_column("component", overflow="fold")
+    grid.add_column("energy", justify="right", no_wrap=True)
+    grid.add_column("P10 to P90", justify="right", no_wrap=True)
+    grid.add_column("basis", overflow="fold")
+    for energy in report.components:
+        grid.add_row(*_line(energy))
+    grid.add_section()
+    for name in ("machine", "command"):
+        scope = report.scopes[name]
+        label = "machine, total" if name == "machine" else "command's share"
+        grid.add_row(
+            Text(label, style="bold"),
+            Text(joules(scope.energy_j), style="bold"),
+            _interval(scope.energy_j, scope.low_j, scope.high_j, joules),
+            _share_words(scope) if name == "command" else Text("all that ran meanwhile"),
+        )
+    return grid
+
+
+def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
+    name = f"{energy.component} ({energy.device})" if energy.device != energy.component else energy.component
+    basis = Text(energy.basis, style=STYLES[energy.basis])
+    source = energy.source.removeprefix("model: ")
+    words = basis + Text(f" ({source})")
+    if energy.coverage < 0.995:
+        words = words + Text(f", {100 * energy.coverage:.0f} % of the time", style="red")
+    return (
+        Text(_printable(name)),
+        Text(joules(energy.energy_j)),
+        _interval(energy.energy_j, energy.low_j, energy.high_j, joules),
+        words,
+    )
+
+
+def _share_words(scope: Scope) -> Text:
+    if scope.cpu_share is None:
+        return Text("unknown")
+    return Text(f"{100 * scope.cpu_share:.0f} % of busy CPU time")
+
+
+def _interval(value: float | None, low: float | None, high: float | None, show: object) -> Text:
+    if value is None or low is None or high is None or not callable(show):
+        return Text("-")
+    return Text(f"{show(low)} to {show(high)}")
+
+
+def _sentences(report: RunReport, path: str | None) -> list[Text]:
+    scope, carbon = report.scopes["machine"], report.carbon
+    lines = [_ending(report)]
+    if scope.co2e_g is not None:
+        lines.append(
+            Text("CO2e ", style="bold")
+            + Text(grams(scope.co2e_g), style="bold")
+            + Text(f" ({grams(scope.co2e_low_g)} to {grams(scope.co2e_high_g)})")
+            + Text(f" at {carbon.intensity_g_per_kwh:.4g} g/kWh in {carbon.zone_name} ({_labels(report)}),")
+            + Text(f" PUE {carbon.pue:g} ({carbon.pue_evidence})")
+        )
+    if scope.energy_j:
+        lines.append(Text("As much as " + " or ".join(comparisons(scope.energy_j)) + "."))
+    for gap in report.not_measured:
+        lines.append(Text("not measured: ", style="yellow") + Text(_printable(f"{gap.what}: {gap.why}")))
+    for warning in report.warnings:
+        lines.append(Text("warning: ", style="yellow") + Text(_printable(warning)))
+    if any(gap.fix for gap in report.not_measured):
+        lines.append(Text("`energywrap doctor` says what would let more be measured."))
+    if path is not None:
+        lines.append(Text("report: ") + Text(_printable(path), overflow="fold"))
+    return lines
+
+
+def _ending(report: RunReport) -> Text:
+    tree = report.tree
+    words = f"{seconds(report.duration_s)}, "
+    words += f"ended by {signal_name(report.signal)}" if report.signal else f"exit status {report.exit_code}"
+    if tree.cpu_s is not None:
+        words += f"; {seconds(tree.cpu_s)} of CPU time ({tree.method})"
+    if tree.max_rss_bytes is not None:
+        bound = "at most " if tree.max_rss_bound != "exact" else ""
+        words += f", {bound}{octets(tree.max_rss_bytes)} in its largest process"
+    if tree.read_bytes or tree.write_bytes:
+        words += (
+            f", {octets(tree.read_bytes or 0)} read from and {octets(tree.write_bytes or 0)} written to disk"
+        )
+    return Text(words)
+
+
+def _labels(report: RunReport) -> str:
+    carbon = report.carbon
+    year = f", {carbon.year}" if carbon.year else ""
+    evidence = "zone unknown" if carbon.zone_evidence == "none" else f"zone from {carbon.zone_evidence}"
+    return f"{carbon.zone}, {carbon.boundary}{year}, {evidence}"
+
+
+def comparisons(energy_j: float) -> list[str]:
+    """One or two everyday quantities of the same energy, of those that give a number one can picture."""
+    kwh = kwh_from_joules(energy_j)
+    if energy_j < 0.2 * 0.012 * J_PER_KWH:
+        return [f"a human brain (20 W) uses in {seconds(energy_j / BRAIN_W)}"]
+    sized = []
+    for row in tables.rows("equivalents"):
+        count = kwh / float(row["kwh"])
+        if 0.2 <= count < 1000 and row["verified"] != "recall":
+            sized.append((abs(count - 5), f"{count:.2g} {row['label']}"))
+    return [words for _, words in sorted(sized)[:2]]
+
+
+def joules(value: float | None) -> str:
+    """An energy with its unit, three significant digits."""
+    return _scaled(value, (("uJ", 1e-6), ("mJ", 1e-3), ("J", 1.0), ("kJ", 1e3), ("MJ", 1e6), ("GJ", 1e9)))
+
+
+def grams(value: float | None) -> str:
+    """A mass of CO2e with its unit, three significant digits."""
+    return _scaled(value, (("ug", 1e-6), ("mg", 1e-3), ("g", 1.0), ("kg", 1e3), ("t", 1e6)))
+
+
+def octets(value: float) -> str:
+    """A size with its unit."""
+    return _scaled(value, (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)))
+
+
+def seconds(value: float) -> str:
+    """A duration: us, ms, s, min, h or d."""
+    return _scaled(
+        value, (("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d", 86400.0)), 2.0
+    )
+
+
+def _scaled(value: float | None, units: tuple[tuple[str, float], ...], least: float = 0.9995) -> str:
+    """Three significant digits in the largest unit of which there are at least `least`."""
+    if value is None:
+        return "-"
+    fitting = [unit for unit in units if abs(value) >= unit[1] * (least if unit[1] > 1 else 0.9995)]
+    name, size = fitting[-1] if fitting else units[0]
+    shown = f"{value / size:.3g}"
+    return f"{float(shown):.0f} {name}" if "e" in shown else f"{shown} {name}"
+
+
+def signal_name(number: int) -> str:
+    """SIGTERM for 15; the number itself for a real-time signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _printable(text: str) -> str:
+    """Control characters spelled out: a command must not steer the terminal through its own name."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _encoding(environ: Mapping[str, str]) -> str:
+    """UTF-8 if the locale says so, else ASCII."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if environ.get(name):
+            return "utf-8" if "utf" in environ[name].lower() else "ascii"
+    return "ascii"
+
+
+def _width(environ: Mapping[str, str], fd: int, terminal: bool) -> int:
+    if not terminal:
+        columns = environ.get("COLUMNS", "")
+        return min(WIDEST, max(NARROWEST, int(columns))) if columns.isdigit() else PLAIN_WIDTH
+    try:
+        return min(WIDEST, max(NARROWEST, os.get_terminal_size(fd).columns))
+    except OSError:
+        return PLAIN_WIDTH

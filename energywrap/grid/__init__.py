@@ -1,0 +1,37 @@
+"""Carbon intensity of electricity."""
+
+from __future__ import annotations
+
+from energywrap.grid import table
+from energywrap.model import CarbonIntensity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energywrap.config import Settings
+    from energywrap.model import Place
+
+
+def lookup(settings: Settings, place: Place) -> CarbonIntensity:
+    """The intensity to use: the user's own figure, else the yearly value of the place's zone.
+
+    Raises UserError for a zone that the table does not have.
+    """
+    origin = settings.origin["zone"] if settings.zone is not None else place.evidence
+    row = table.zone(place.zone, origin)
+    if settings.intensity is None:
+        return row
+    value = settings.intensity
+    return CarbonIntensity(
+        zone=row.zone,
+        name=row.name,
+        g_per_kwh=value,
+        low_g_per_kwh=value,
+        high_g_per_kwh=value,
+        year=None,
+        boundary="not stated",
+        gas="CO2e",
+        accounting="not stated",
+        quality="given",
+        source=f"given by the user ({settings.origin['intensity']})",
+        licence="",
+    )

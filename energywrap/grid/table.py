@@ -1,0 +1,70 @@
+"""The yearly table: some 400 zones with boundary, year, source and licence."""
+
+from __future__ import annotations
+
+from energywrap import tables
+from energywrap.errors import UserError
+from energywrap.model import CarbonIntensity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NEWEST_YEAR = 2025
+# Bands by kind and age of the value, as a part of it: docs/methodology.md#how-sure-an-intensity-is
+FRESH_BAND, OLDER_BAND, BORROWED_BAND = 0.10, 0.25, 0.50
+
+
+def zone(code: str, origin: str) -> CarbonIntensity:
+    """The zone's yearly intensity. Raises UserError, naming where the code came from, for an unknown one."""
+    key = code.strip().upper()
+    alias = tables.find("zone_aliases", "alias", key)
+    row = tables.find("grid", "zone", alias["zone"] if alias else key)
+    if row is None:
+        raise UserError(f"unknown zone {code!r} ({origin})", _suggestion(key))
+    return intensity(row)
+
+
+def search(text: str) -> Iterator[CarbonIntensity]:
+    """The zones whose code begins with the text, or whose name contains it; all for an empty text."""
+    wanted = text.strip().lower()
+    aliases = {row["zone"] for row in tables.rows("zone_aliases") if row["alias"].lower() == wanted}
+    for row in tables.rows("grid"):
+        if row["zone"] in aliases or row["zone"].lower().startswith(wanted) or wanted in row["name"].lower():
+            yield intensity(row)
+
+
+def intensity(row: dict[str, str]) -> CarbonIntensity:
+    """A row of the table with the band that its kind and year deserve."""
+    value, part = float(row["g_per_kwh"]), band(row)
+    return CarbonIntensity(
+        zone=row["zone"],
+        name=row["name"],
+        g_per_kwh=value,
+        low_g_per_kwh=value * (1 - part),
+        high_g_per_kwh=value * (1 + part),
+        year=int(row["year"]) if row["year"] else None,
+        boundary=row["boundary"],
+        gas=row["gas"],
+        accounting=row["accounting"],
+        quality=row["quality"],
+        source=row["source_id"],
+        licence=row["licence"],
+    )
+
+
+def band(row: dict[str, str]) -> float:
+    """Half-width of the P10-P90 band, as a part of the value."""
+    if row["quality"] != "reported" or row["zone"] == "WORLD" or not row["year"]:
+        return BORROWED_BAND
+    fresh = int(row["year"]) >= NEWEST_YEAR and row["boundary"] == "lifecycle"
+    return FRESH_BAND if fresh else OLDER_BAND
+
+
+def _suggestion(key: str) -> str:
+    from difflib import get_close_matches  # only here: the command will not run
+
+    close = [row["zone"] for row in tables.rows("grid") if key.lower() in row["name"].lower()][:3]
+    close = close or get_close_matches(key, [row["zone"] for row in tables.rows("grid")], 3, 0.5)
+    near = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"{near}`energywrap zones TEXT` finds one"

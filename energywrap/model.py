@@ -1,0 +1,271 @@
+"""The nouns: channels, readings, tallies, energies, intensities and the report."""
+
+from __future__ import annotations
+
+from energywrap.record import record
+
+SCHEMA_VERSION = 1
+
+
+class Component:
+    """What draws power. Leaves (cpu, ram, gpu, rest) add up; machine is a meter that sees them all."""
+
+    CPU = "cpu"
+    RAM = "ram"
+    GPU = "gpu"
+    REST = "rest"
+    MACHINE = "machine"
+
+
+class Basis:
+    """How much a number can be trusted to be about this machine."""
+
+    MEASURED = "measured"  # a hardware counter or meter
+    MODELLED = "modelled"  # a fitted model with an interval
+    ASSUMED = "assumed"  # a default nobody checked
+
+
+class Kind:
+    """How a channel's values become joules."""
+
+    COUNTER = "counter"  # J since some origin: subtract
+    GAUGE = "gauge"  # W at an instant: integrate
+
+
+@record
+class Channel:
+    """One number a source can read, and everything needed to turn its values into joules."""
+
+    id: str
+    component: str
+    device: str
+    source: str
+    kind: str
+    basis: str = Basis.MEASURED
+    wrap_j: float | None = None  # the counter restarts from 0 beyond this many J
+    max_w: float = 1000.0  # more than this cannot be real: tells a wrap from a reset
+    tick_s: float = 0.0  # the counter's own update period
+    error: float = 0.0  # relative half-width of the instrument's P10-P90 band
+    low_id: str | None = None  # channels that carry a model's own lower and upper bounds
+    high_id: str | None = None
+    duplicate_of: str | None = None  # another channel that may show the very same counter
+
+
+@record
+class Skipped:
+    """A source, or a part of one, that does not speak in this run."""
+
+    what: str
+    why: str
+    fix: str | None = None
+    expected: bool = False
+
+
+@record
+class Tally:
+    """The fold of one channel's readings; constant memory however long the run."""
+
+    joules: float = 0.0
+    shared_j: float = 0.0  # the part that falls to the command by its share of CPU time
+    covered_s: float = 0.0
+    readings: int = 0
+    first: float | None = None
+    last: float | None = None
+    last_at_s: float = 0.0
+    missing: int = 0
+    wraps: int = 0
+    resets: int = 0
+    doubtful: int = 0
+
+
+@record
+class ComponentEnergy:
+    """Joules of one component over the run, with where they came from and how sure they are (P10-P90)."""
+
+    component: str
+    device: str
+    energy_j: float
+    low_j: float
+    high_j: float
+    basis: str
+    source: str
+    coverage: float
+
+
+@record
+class CarbonIntensity:
+    """Grams of CO2e per kWh of a zone, with its three labels and the band that its age and kind deserve."""
+
+    zone: str
+    name: str
+    g_per_kwh: float
+    low_g_per_kwh: float
+    high_g_per_kwh: float
+    year: int | None
+    boundary: str
+    gas: str
+    accounting: str
+    quality: str
+    source: str
+    licence: str
+
+
+@record
+class Place:
+    """Where the machine stands: the grid zone and how we know."""
+
+    zone: str
+    evidence: str
+    warning: str | None = None
+
+
+@record
+class Facility:
+    """Power usage effectiveness of the site (facility energy over IT energy), with its range."""
+
+    pue: float
+    low: float
+    high: float
+    evidence: str
+
+
+@record
+class Carbon:
+    """The factors between joules and grams, as the report shows them."""
+
+    zone: str
+    zone_name: str
+    zone_evidence: str
+    intensity_g_per_kwh: float
+    intensity_low_g_per_kwh: float
+    intensity_high_g_per_kwh: float
+    year: int | None
+    boundary: str
+    gas: str
+    accounting: str
+    quality: str
+    source: str
+    licence: str
+    pue: float
+    pue_low: float
+    pue_high: float
+    pue_evidence: str
+
+
+@record
+class Scope:
+    """Energy and operational CO2e of the machine or of the command; None where nothing can be said."""
+
+    energy_j: float | None
+    low_j: float | None
+    high_j: float | None
+    co2e_g: float | None
+    co2e_low_g: float | None
+    co2e_high_g: float | None
+    cpu_share: float | None = None
+    cpu_share_low: float | None = None
+    cpu_share_high: float | None = None
+    method: str | None = None
+
+
+@record
+class Tree:
+    """What the command's whole process tree used."""
+
+    cpu_s: float | None
+    method: str
+    rusage_cpu_s: float | None
+    max_rss_bytes: int | None
+    max_rss_bound: str  # "exact", or "at most": the wrapper's own size at the fork hides a smaller peak
+    read_bytes: int | None
+    write_bytes: int | None
+
+
+@record
+class Trace:
+    """Mean power per component over equal slices of the run, at most 600 of them."""
+
+    slice_s: float
+    start_s: tuple[float, ...]
+    power_w: dict[str, tuple[float | None, ...]]
+
+
+@record
+class Overhead:
+    """What energywrap itself used until the report was written."""
+
+    cpu_s: float
+    energy_j: float | None
+    method: str
+
+
+@record
+class NotMeasured:
+    """Something the total does not hold, why, and what it would take."""
+
+    what: str
+    why: str
+    fix: str | None
+
+
+@record
+class Git:
+    """The state of the working directory's repository; `dirty` is None when git could not tell in time."""
+
+    commit: str
+    branch: str | None
+    dirty: bool | None
+
+
+@record
+class Gpu:
+    """One graphics processor as its driver names it."""
+
+    name: str
+    uuid: str
+
+
+@record
+class Host:
+    """The machine, recognisable to its owner only."""
+
+    name_hash: str | None
+    cpu: str | None
+    logical_cpus: int
+    ram_bytes: int | None
+    gpus: tuple[Gpu, ...]
+    os: str
+    kernel: str
+    virtualisation: str | None
+    container: str | None
+    python: str
+
+
+@record
+class RunReport:
+    """All of one run. The JSON document is this and nothing else."""
+
+    schema_version: int
+    energywrap_version: str
+    run_id: str
+    label: str | None
+    project: str | None
+    command: tuple[str, ...]
+    exit_code: int
+    signal: int | None
+    started_at: str
+    ended_at: str
+    duration_s: float
+    suspended_s: float
+    complete: bool
+    components: tuple[ComponentEnergy, ...]
+    scopes: dict[str, Scope]
+    tree: Tree
+    carbon: Carbon
+    not_measured: tuple[NotMeasured, ...]
+    warnings: tuple[str, ...]
+    host: Host
+    git: Git | None
+    trace: Trace
+    overhead: Overhead
+    settings: dict[str, dict[str, str | float | bool | None]]

@@ -1,0 +1,133 @@
+"""The options of `energywrap run`, declared once: for the parser, the help, the environment and the files."""
+
+from __future__ import annotations
+
+from energywrap.errors import UserError
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NUMBER, TEXT, PATH, FLAG = "number", "text", "path", "flag"
+
+
+@record
+class Option:
+    """One option: its flags, the kind of its value, its default, its limits and its words of help."""
+
+    name: str
+    flags: tuple[str, ...]
+    kind: str
+    metavar: str
+    help: str
+    default: str | float | bool | None = None
+    low: float | None = None
+    high: float | None = None
+    in_files: bool = True
+    variables: tuple[str, ...] = ()  # further environment variables beside ENERGYWRAP_<NAME>
+
+
+OPTIONS = (
+    Option("output", ("--output", "-o"), PATH, "FILE",
+           "Write the JSON report to FILE (default: one file per run in the user's state directory)."),
+    Option("interval", ("--interval", "-i"), NUMBER, "SECONDS",
+           "Time between two readings; counters are read at least every 10 s.", 1.0, 0.01, 3600.0),
+    Option("zone", ("--zone", "-z"), TEXT, "ZONE",
+           "Grid zone such as FR, US-CA or SE-SE3; see `energywrap zones` (default: by the time zone)."),
+    Option("intensity", ("--intensity",), NUMBER, "G_PER_KWH",
+           "Carbon intensity instead of the yearly table's, in grams of CO2e per kWh.", None, 0.0, 5000.0),
+    Option("pue", ("--pue",), NUMBER, "RATIO",
+           "Power usage effectiveness: facility energy over IT energy, at least 1.", None, 1.0, 10.0),
+    Option("site", ("--site",), TEXT, "SITE",
+           "Kind of site, for its usual PUE: local, server-room, average, aws, gcp, azure, ...", "local"),
+    Option("label", ("--label", "-l"), TEXT, "TEXT", "A name for this run, kept in the report."),
+    Option("project", ("--project", "-p"), TEXT, "TEXT", "The project that this run belongs to."),
+    Option("config", ("--config",), PATH, "FILE",
+           "Read settings from FILE instead of ./energywrap.toml or [tool.energywrap] in ./pyproject.toml.",
+           in_files=False),
+    Option("quiet", ("--quiet", "-q"), FLAG, "", "Print no table; the JSON report is still written.", False),
+    Option("strict", ("--strict",), FLAG, "",
+           "Exit with 125 when the command succeeded but its report could not be written.", False),
+    Option("no_color", ("--no-color",), FLAG, "", "No colours in the table (also NO_COLOR).", False,
+           variables=("NO_COLOR",)),
+    Option("sysfs_root", ("--sysfs-root",), PATH, "DIR",
+           "Where sysfs is mounted, when a container hides parts of /sys.", "/sys",
+           variables=("ENERGYWRAP_SYSFS",)),
+)  # fmt: skip
+
+BY_NAME = {option.name: option for option in OPTIONS}
+BY_FLAG = {flag: option for option in OPTIONS for flag in option.flags}
+HELP_FLAGS = ("--help", "-h")
+USAGE = "energywrap run [OPTIONS] [--] COMMAND [ARGS]..."
+
+
+class HelpWanted(Exception):
+    """The user asked for the help text."""
+
+
+def parse(argv: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """Split what follows `run` into the given options and the command.
+
+    Options end at `--` or at the first word that is none; everything from there on is the command's.
+    A flag's value is "true". Raises UserError for an option that does not exist or lacks its value, and
+    for a missing command; HelpWanted for --help.
+    """
+    given: dict[str, str] = {}
+    rest = list(argv)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            break
+        if not word.startswith("-") or word == "-":
+            rest.insert(0, word)
+            break
+        if word.startswith("--"):
+            _long(word, rest, given)
+        else:
+            _short(word, rest, given)
+    if not rest:
+        raise UserError("no command given", f"usage: {USAGE}")
+    return given, rest
+
+
+def _long(word: str, rest: list[str], given: dict[str, str]) -> None:
+    flag, equals, value = word.partition("=")
+    option = _known(flag)
+    if option.kind == FLAG:
+        if equals:
+            raise UserError(f"{flag} takes no value", f"write {flag} alone")
+        given[option.name] = "true"
+    else:
+        given[option.name] = value if equals else _next(flag, option, rest)
+
+
+def _short(word: str, rest: list[str], given: dict[str, str]) -> None:
+    letters = word[1:]
+    while letters:
+        flag, letters = "-" + letters[0], letters[1:]
+        option = _known(flag)
+        if option.kind == FLAG:
+            given[option.name] = "true"
+        else:
+            given[option.name] = letters or _next(flag, option, rest)
+            return
+
+
+def _next(flag: str, option: Option, rest: list[str]) -> str:
+    if not rest:
+        raise UserError(f"{flag} needs a value", f"write {flag} {option.metavar}")
+    return rest.pop(0)
+
+
+def _known(flag: str) -> Option:
+    if flag in HELP_FLAGS:
+        raise HelpWanted
+    option = BY_FLAG.get(flag)
+    if option is None:
+        from difflib import get_close_matches  # only here: the command will not run
+
+        close = get_close_matches(flag, BY_FLAG, 1)
+        meant = f"did you mean {close[0]}?" if close else "see energywrap run --help"
+        raise UserError(f"unknown option {flag}", f"{meant} (options of the command go after its name)")
+    return option

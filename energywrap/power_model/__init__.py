@@ -1,0 +1,1 @@
+"""Watts where nothing can be measured: pure functions with intervals."""

@@ -1,0 +1,59 @@
+"""Frozen records without importing `dataclasses`, which alone takes as long as a bare interpreter start."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    from typing_extensions import dataclass_transform
+
+    T = TypeVar("T")
+
+    @dataclass_transform(frozen_default=True)
+    def record(cls: type[T]) -> type[T]: ...
+
+else:
+
+    def record(cls):
+        """Give `cls` the constructor, equality, repr and immutability that its annotations describe."""
+        names = tuple(cls.__annotations__)
+        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+
+        def __init__(self, *args, **given):
+            values = {**defaults, **dict(zip(names, args)), **given}
+            if len(args) > len(names) or len(values) != len(names) or not values.keys() <= set(names):
+                wrong = sorted(set(names) ^ values.keys()) or "too many values"
+                raise TypeError(f"{cls.__name__}: {wrong} missing or unknown")
+            self.__dict__.update(values)
+
+        def __setattr__(self, name, value):
+            raise AttributeError(f"{cls.__name__} is frozen: {name} cannot change")
+
+        def __eq__(self, other):
+            return type(other) is cls and self.__dict__ == other.__dict__
+
+        def __repr__(self):
+            return f"{cls.__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in names)})"
+
+        cls.__init__, cls.__setattr__, cls.__eq__, cls.__repr__ = __init__, __setattr__, __eq__, __repr__
+        cls.__hash__ = lambda self: hash(tuple(self.__dict__.values()))
+        cls.__fields__ = names
+        return cls
+
+
+def fields(item: object) -> tuple[str, ...] | None:
+    """The field names of a record or of a record class, in order; None for anything else."""
+    names: tuple[str, ...] | None = getattr(item, "__fields__", None)
+    return names
+
+
+if TYPE_CHECKING:
+
+    def replace(item: T, **changes: Any) -> T: ...
+
+else:
+
+    def replace(item, **changes):
+        """A copy of a record with some fields changed."""
+        return type(item)(**{**item.__dict__, **changes})

@@ -1,0 +1,207 @@
+"""The run's results to the report. Pure."""
+
+from __future__ import annotations
+
+from energywrap import __version__, attribution, footprint, redact
+from energywrap.model import (
+    SCHEMA_VERSION,
+    Basis,
+    Carbon,
+    Component,
+    NotMeasured,
+    Overhead,
+    RunReport,
+    Scope,
+    Tree,
+)
+from energywrap.record import record, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energywrap.attribution import Share
+    from energywrap.config import Settings
+    from energywrap.energy import Total
+    from energywrap.model import CarbonIntensity, Facility, Git, Host, Place, Skipped, Tally, Trace
+
+DISAGREE = 0.02  # two methods of counting CPU time differ by more than this part: say so
+SHORTEST_S = 0.05  # below, clocks and counters resolve too little to trust the energy
+
+
+@record
+class Facts:
+    """Everything that a run has brought to light."""
+
+    run_id: str
+    words: tuple[str, ...]
+    exit_code: int
+    signal: int | None
+    core_dumped: bool
+    started_at: str
+    ended_at: str
+    duration_s: float
+    suspended_s: float
+    total: Total
+    tallies: Mapping[str, Tally]
+    skipped: tuple[Skipped, ...]
+    share: Share | None
+    live: bool
+    tree: Tree
+    place: Place
+    intensity: CarbonIntensity
+    facility: Facility
+    trace: Trace
+    host: Host
+    git: Git | None
+    unread_gpus: tuple[str, ...]
+    own_cpu_s: float
+    busy_s: float | None
+    warnings: tuple[str, ...]
+
+
+def assemble(facts: Facts, settings: Settings) -> RunReport:
+    """One report out of the facts of a run."""
+    return RunReport(
+        schema_version=SCHEMA_VERSION,
+        energywrap_version=__version__,
+        run_id=facts.run_id,
+        label=settings.label,
+        project=settings.project,
+        command=redact.command(facts.words),
+        exit_code=facts.exit_code,
+        signal=facts.signal,
+        started_at=facts.started_at,
+        ended_at=facts.ended_at,
+        duration_s=facts.duration_s,
+        suspended_s=facts.suspended_s,
+        complete=True,
+        components=facts.total.components,
+        scopes=_scopes(facts),
+        tree=facts.tree,
+        carbon=_carbon(facts),
+        not_measured=_not_measured(facts),
+        warnings=_warnings(facts, settings),
+        host=facts.host,
+        git=facts.git,
+        trace=facts.trace,
+        overhead=_overhead(facts),
+        settings=_settings(settings),
+    )
+
+
+def _scopes(facts: Facts) -> dict[str, Scope]:
+    energies = facts.total.components
+    if not energies:
+        return {"machine": footprint.nothing(), "command": footprint.nothing()}
+    whole = attribution.Joules(
+        sum(e.energy_j for e in energies), sum(e.low_j for e in energies), sum(e.high_j for e in energies)
+    )
+    machine = footprint.assess(whole, facts.intensity, facts.facility)
+    machine = replace(machine, method="all that ran on the machine while the command ran")
+    if facts.share is None:
+        command = replace(
+            footprint.nothing(), method="the machine's or the command's CPU time could not be read"
+        )
+        return {"machine": machine, "command": command}
+    part = attribution.command(facts.total, facts.tallies, facts.share, facts.live)
+    command = replace(
+        footprint.assess(part, facts.intensity, facts.facility),
+        cpu_share=facts.share.value,
+        cpu_share_low=facts.share.low,
+        cpu_share_high=facts.share.high,
+        method=attribution.METHOD if facts.live else attribution.TOTALS_METHOD,
+    )
+    return {"machine": machine, "command": command}
+
+
+def _carbon(facts: Facts) -> Carbon:
+    intensity, facility = facts.intensity, facts.facility
+    return Carbon(
+        zone=intensity.zone,
+        zone_name=intensity.name,
+        zone_evidence=facts.place.evidence,
+        intensity_g_per_kwh=intensity.g_per_kwh,
+        intensity_low_g_per_kwh=intensity.low_g_per_kwh,
+        intensity_high_g_per_kwh=intensity.high_g_per_kwh,
+        year=intensity.year,
+        boundary=intensity.boundary,
+        gas=intensity.gas,
+        accounting=intensity.accounting,
+        quality=intensity.quality,
+        source=intensity.source,
+        licence=intensity.licence,
+        pue=facility.pue,
+        pue_low=facility.low,
+        pue_high=facility.high,
+        pue_evidence=facility.evidence,
+    )
+
+
+def _not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
+    found = [
+        NotMeasured(gap.what, gap.why, gap.fix)
+        for gap in (*facts.skipped, *facts.total.skipped)
+        if not gap.expected
+    ]
+    present = {energy.component for energy in facts.total.components}
+    for component, name in ((Component.CPU, "CPU energy"), (Component.RAM, "memory energy")):
+        if component not in present:
+            found.append(NotMeasured(name, "no source could be read for it", "see `energywrap doctor`"))
+    if Component.REST not in present:
+        found.append(
+            NotMeasured(
+                "rest of the machine",
+                "board, fans, disks and power supply loss have no counter and are not in the total",
+                "a wall meter would show them",
+            )
+        )
+    for name in facts.unread_gpus:
+        found.append(
+            NotMeasured(name, "it is on the PCI bus, but no source reads it", "see `energywrap doctor`")
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
+    found = [*settings.warnings, *([facts.place.warning] if facts.place.warning else []), *facts.warnings]
+    found.extend(facts.total.warnings)
+    tree = facts.tree
+    if tree.cpu_s is not None and tree.rusage_cpu_s is not None:
+        apart = tree.cpu_s - tree.rusage_cpu_s
+        if abs(apart) > max(DISAGREE * max(tree.cpu_s, tree.rusage_cpu_s), 0.05):
+            found.append(
+                f"{tree.method} counted {tree.cpu_s:.2f} CPU seconds, waiting for children {tree.rusage_cpu_s:.2f}: "
+                "some processes of the command were not waited for"
+            )
+    if facts.suspended_s > 0:
+        found.append(
+            f"the machine was suspended for {facts.suspended_s:.0f} s; no power is assumed for that time"
+        )
+    if facts.duration_s < SHORTEST_S:
+        found.append(
+            "the run was shorter than the meters resolve; repeat the command in a loop to compare energies"
+        )
+    if facts.core_dumped:
+        found.append("the command dumped core")
+    return tuple(dict.fromkeys(found))
+
+
+def _overhead(facts: Facts) -> Overhead:
+    """Our own CPU time, and its share of the CPU's energy as for any other process."""
+    cpu_j = sum(energy.energy_j for energy in facts.total.components if energy.component == Component.CPU)
+    known = facts.busy_s is not None and any(e.component == Component.CPU for e in facts.total.components)
+    if not known:
+        return Overhead(facts.own_cpu_s, None, "CPU seconds only: the CPU's energy is not known")
+    busy = max(facts.busy_s or 0.0, facts.own_cpu_s)
+    part = facts.own_cpu_s / busy if busy > 0 else 0.0
+    return Overhead(
+        facts.own_cpu_s, cpu_j * part, f"{Basis.MODELLED}: share of the CPU's energy by CPU seconds"
+    )
+
+
+def _settings(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:
+    """Every setting with its value and where it came from."""
+    return {
+        name: {"value": getattr(settings, name), "origin": origin} for name, origin in settings.origin.items()
+    }

@@ -1,0 +1,106 @@
+"""Where a report goes, and getting it there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from energywrap.errors import UserError
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from energywrap.config import Settings
+
+
+@record
+class Target:
+    """The file to write; `fd` is open already if it is no regular file (a pipe, a device, /dev/fd/N)."""
+
+    path: str | None
+    fd: int | None
+    reason: str | None  # why there is no path
+
+
+def state_folder(environ: Mapping[str, str]) -> str | None:
+    """energywrap's folder under the user's state directory (XDG); None when no home is known."""
+    base = environ.get("XDG_STATE_HOME")
+    if not base or not os.path.isabs(base):
+        home = environ.get("HOME") or _home_of_user()
+        base = os.path.join(home, ".local", "state") if home else None
+    return os.path.join(base, "energywrap") if base else None
+
+
+def target(settings: Settings, environ: Mapping[str, str], folder: str, name: str) -> Target:
+    """Decide before the command starts. Raises UserError for an output that cannot ever be written."""
+    if settings.output is None:
+        state = state_folder(environ)
+        if state is None:
+            return Target(
+                None, None, "no home directory is known; set HOME or XDG_STATE_HOME, or give --output"
+            )
+        return Target(os.path.join(state, "reports", name), None, None)
+    given = settings.output
+    where = f"--output {given}" if settings.origin["output"] == "flag" else f"output = {given}"
+    if given == "-":
+        raise UserError(f"{where}: standard output belongs to the command", "give a file, or /dev/stderr")
+    path = os.path.join(folder, given)
+    parent = os.path.dirname(path) or "."
+    if os.path.isdir(path):
+        raise UserError(f"{where} is a folder", "name a file in it")
+    if not os.path.isdir(parent):
+        raise UserError(f"{where}: the folder {parent} does not exist", f"mkdir -p {parent}")
+    return _special(path, where) or Target(os.path.realpath(path), None, None)
+
+
+def write(destination: Target, text: str) -> None:
+    """Write the report by a temporary file and a rename, or into the open descriptor. Raises OSError."""
+    data = text.encode()
+    if destination.fd is not None:
+        while data:
+            data = data[os.write(destination.fd, data) :]
+        return
+    if destination.path is None:
+        raise OSError(destination.reason)
+    folder, name = os.path.split(destination.path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        os.rename(temporary, destination.path)
+    except OSError:
+        os.unlink(temporary)
+        raise
+
+
+def _special(path: str, where: str) -> Target | None:
+    """An existing target that must not be replaced by a rename: a device, a pipe, one of our descriptors."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return None
+    if stat.S_ISREG(mode) and not path.startswith(("/dev/", "/proc/")):
+        return None
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as err:
+        raise UserError(f"{where} cannot be opened: {err.strerror}") from err
+    if fd <= 2:
+        import fcntl
+
+        low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.close(low)
+    return Target(path, fd, None)
+
+
+def _home_of_user() -> str | None:
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except (ImportError, KeyError):
+        return None

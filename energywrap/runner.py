@@ -1,0 +1,327 @@
+"""The command: started behind a gate, signals passed on, followed into stops, waited for, imitated at the end."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from energywrap import syscalls
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable, Sequence
+else:
+    import _signal  # `signal` itself wraps the same functions in enums that take 5 ms to build
+
+NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE = 127, 126, 125
+STOPS = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
+UNBLOCKABLE = {_signal.SIGKILL, _signal.SIGSTOP, 32, 33}  # 32, 33 belong to the C library's threads
+FOLLOWED_AFTER_S = 0.05  # shorter commands get neither a sampler nor anything else started for them
+ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+@record
+class Ending:
+    """How the command ended: its exit code as a shell shows it, the signal it died of, its resource use."""
+
+    code: int
+    signal: int | None
+    core_dumped: bool
+    cpu_s: float
+    max_rss_bytes: int
+
+
+@record
+class Child:
+    """The forked process, waiting behind its gate for `release`."""
+
+    pid: int
+    gate: int
+    failure: int
+    rss_at_fork_bytes: int
+
+
+class NotStarted(Exception):
+    """The command could not be executed: the status a shell would give, and why."""
+
+    def __init__(self, name: str, number: int) -> None:
+        super().__init__(f"{name}: {os.strerror(number)}")
+        self.status = NOT_FOUND if number in ABSENT else NOT_RUNNABLE
+
+
+class Signals:
+    """All signals are blocked in the wrapper from before the fork on; the command gets back what was."""
+
+    def __init__(self) -> None:
+        every = set(range(1, _signal.NSIG)) - UNBLOCKABLE
+        self.caught = every
+        self.mask_before = _signal.pthread_sigmask(_signal.SIG_BLOCK, every)
+        self.ignored_children = _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # else the command's status would be lost
+
+    def restore(self) -> None:
+        """In the child: everything as it was when energywrap was started."""
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # Python ignores these two for itself
+            _signal.signal(number, _signal.SIG_DFL)
+        if self.ignored_children:
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask_before)
+
+
+def spawn(words: Sequence[str], signals: Signals) -> Child:
+    """Fork the command's process and hold it before its exec. Raises OSError if there can be no process."""
+    arguments = _exact_bytes(words)
+    gate_out, gate_in = _pipe()
+    failure_out, failure_in = _pipe()
+    wrapper = os.getpid()
+    rss = _own_peak_rss()
+    pid = os.fork()
+    if pid == 0:
+        _become(arguments, signals, wrapper, gate_out, failure_in)
+    os.close(gate_out)
+    os.close(failure_in)
+    return Child(pid, gate_in, failure_out, rss)
+
+
+def release(child: Child, name: str) -> None:
+    """Let the command start. Raises NotStarted when the system cannot execute it."""
+    os.write(child.gate, b"!")
+    os.close(child.gate)
+    answer = os.read(child.failure, 4)
+    os.close(child.failure)
+    if answer:
+        os.waitpid(child.pid, 0)
+        raise NotStarted(name, int.from_bytes(answer, "little"))
+
+
+def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Ending:
+    """Serve signals until the command has ended; `when_alive` is called once it has lived 50 ms."""
+    timeout = FOLLOWED_AFTER_S
+    while True:
+        info = _signal.sigtimedwait(signals.caught, timeout)
+        if info is None:
+            if timeout == FOLLOWED_AFTER_S:
+                timeout = 3600.0
+                when_alive()
+        elif info.si_signo == _signal.SIGCHLD:
+            ending = _changed(child)
+            if ending is not None:
+                return ending
+        elif info.si_code <= 0 and info.si_pid not in (child.pid, os.getpid()):
+            # sent by a process; what the kernel sends (terminal keys, hang-up) the command gets itself
+            _send(child.pid, info.si_signo)
+
+
+def leave_as(ending: Ending) -> None:
+    """End this process exactly as the command ended. Does not return."""
+    if ending.signal is not None:
+        _die_of(ending.signal)
+    os._exit(ending.code)
+
+
+def let_go() -> None:
+    """Free the caller's files and folder: nobody shall wait for the wrapper to close the command's pipe."""
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for fd in (0, 1):
+        os.dup2(null, fd)
+    try:
+        os.fstat(2)
+    except OSError:
+        os.dup2(null, 2)
+    if null > 2:
+        os.close(null)
+    try:
+        os.chdir("/")
+    except OSError:
+        pass  # keeping the folder is a discourtesy, not an error
+
+
+def close_foreign(keep: Sequence[int]) -> None:
+    """Close every inherited descriptor above stderr but `keep`."""
+    low = 3
+    for fd in sorted(keep):
+        os.closerange(low, fd)
+        low = fd + 1
+    try:
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    except (OSError, ValueError):
+        highest = 255
+    os.closerange(low, highest + 1)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe whose ends lie above 2: a closed standard stream must stay closed for the command."""
+    ends = os.pipe2(os.O_CLOEXEC)
+    if min(ends) > 2:
+        return ends
+    import fcntl
+
+    lifted = tuple(fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in ends)
+    for fd in ends:
+        os.close(fd)
+    return lifted[0], lifted[1]
+
+
+def _exact_bytes(words: Sequence[str]) -> list[bytes]:
+    """The command as the bytes we were given: decoding and encoding again may not be the identity."""
+    try:
+        with open("/proc/self/cmdline", "rb") as file:
+            given = file.read().split(b"\0")[:-1]
+    except OSError:
+        given = []
+    tail = given[len(given) - len(words) :]
+    return tail if len(tail) == len(words) else [os.fsencode(word) for word in words]
+
+
+def _own_peak_rss() -> int:
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if syscalls.LINUX else 1)
+
+
+def _become(arguments: list[bytes], signals: Signals, wrapper: int, gate: int, failure: int) -> None:
+    """In the child: wait for the gate, put everything back as it was, execute. Does not return."""
+    number = errno.EINVAL
+    try:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        if os.getppid() != wrapper or os.read(gate, 1) == b"":
+            os._exit(OWN_FAILURE)
+        _undo_locale_coercion()
+        signals.restore()
+        number = _execute(arguments)
+    except OSError as err:
+        number = err.errno or errno.EINVAL
+    finally:
+        try:
+            os.write(failure, number.to_bytes(4, "little"))
+        finally:
+            os._exit(NOT_RUNNABLE)
+
+
+def _undo_locale_coercion() -> None:
+    """Python may have put LC_CTYPE into our environment (PEP 538); the command's must not have it."""
+    if "LC_CTYPE" not in os.environ:
+        return
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            given = file.read().split(b"\0")
+    except OSError:
+        return
+    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+        os.unsetenv("LC_CTYPE")
+
+
+def _execute(arguments: list[bytes]) -> int:
+    """execvp(3): the caller's PATH, a refusal remembered, scripts without a first line given to sh."""
+    name = arguments[0]
+    direct = b"/" in name
+    folders = [b""] if direct else os.environb.get(b"PATH", b"/bin:/usr/bin").split(b":")
+    refusal = errno.ENOENT
+    for folder in folders:
+        path = os.path.join(folder, name)
+        try:
+            os.execv(path, arguments)
+        except OSError as err:
+            number = err.errno or errno.EINVAL
+        if number == errno.ENOEXEC:
+            os.execv(b"/bin/sh", [b"/bin/sh", path, *arguments[1:]])
+        if number == errno.EACCES:
+            refusal = number
+        elif direct or number not in (*ABSENT, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT):
+            return number
+    return refusal
+
+
+def _changed(child: Child) -> Ending | None:
+    """Take in every change of state among our children; the ending if the command has ended."""
+    flags = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+    while True:
+        try:
+            state = os.waitid(os.P_ALL, 0, flags)
+        except ChildProcessError:
+            return None
+        if state is None:
+            return None
+        if state.si_pid == child.pid:
+            if state.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED):
+                os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG)
+                _follow_stop(child.pid, state.si_status)
+                continue
+            return _ending(child.pid)
+        os.waitid(os.P_PID, state.si_pid, os.WEXITED | os.WSTOPPED | os.WNOHANG)
+
+
+def _ending(pid: int) -> Ending:
+    _, status, usage = os.wait4(pid, 0)
+    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    return Ending(
+        code=128 + number if number is not None else os.WEXITSTATUS(status),
+        signal=number,
+        core_dumped=os.WCOREDUMP(status),
+        cpu_s=usage.ru_utime + usage.ru_stime,
+        max_rss_bytes=usage.ru_maxrss * (1024 if syscalls.LINUX else 1),
+    )
+
+
+def _follow_stop(pid: int, number: int) -> None:
+    """The command has stopped: stop as well, by the same signal, so that the shell sees a stopped job."""
+    while _signal.sigtimedwait(STOPS, 0) is not None:
+        pass  # our own copies of the terminal's stop signals have done their work
+    if number not in STOPS:
+        if _is_stopped(pid):
+            os.kill(os.getpid(), _signal.SIGSTOP)
+        return
+    os.kill(os.getpid(), number)  # blocked, so still pending
+    if not _is_stopped(pid):
+        _signal.sigtimedwait({number}, 0)
+        return
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})  # here we stop, and go on when continued
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, {number})
+
+
+def _is_stopped(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] in (b"T", b"t")
+    except OSError:
+        return True
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass  # it has just ended, or became another user's: nothing left to forward to
+
+
+def _die_of(number: int) -> None:
+    """Die of the command's signal, leaving no core of our own; return only if the system will not have it."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    if number not in UNBLOCKABLE:
+        _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever state it is in: full, closed or hung up."""
+    write_stderr(f"energywrap: {text}\n".encode("utf-8", "backslashreplace"))
+
+
+def write_stderr(data: bytes) -> None:
+    """Write to stderr without ever being held up by a reader that does not read."""
+    import select
+
+    poller = select.poll()
+    poller.register(2, select.POLLOUT)
+    piece = 512  # no more than PIPE_BUF, so a writable pipe takes it whole
+    try:
+        while data and poller.poll(300):
+            data = data[os.write(2, data[:piece]) :]
+    except OSError:
+        pass  # nobody can be told

@@ -1,0 +1,129 @@
+"""CPU, RAM and the rest of the machine from utilisation and memory size, by the generic power model."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energywrap.errors import Unavailable
+from energywrap.model import Basis, Channel, Component, Kind
+from energywrap.power_model import generic
+from energywrap.units import BYTES_PER_GB, BYTES_PER_KIB
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energywrap.config import Settings
+    from energywrap.model import Gpu, Skipped
+
+SOURCE = "model: vCPU count only"
+RAM_SOURCE = "model: W per GB"
+PARTS = (
+    (Component.CPU, "cpu", SOURCE),
+    (Component.RAM, "memory", RAM_SOURCE),
+    (Component.REST, "board, fans, disks, power supply", SOURCE),
+)
+
+
+class Modelled:
+    """Joules as three growing sums (value, low, high) per component, from the jiffies of /proc/stat."""
+
+    name = "model"
+    gpus: tuple[Gpu, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+
+    def __init__(self, stat: str, ram_bytes: int) -> None:
+        self._stat = stat
+        self._gigabytes = ram_bytes / BYTES_PER_GB
+        self._sums: dict[str, float] = {}
+        self._before = (time.monotonic(), cpu_times(stat))
+        self.channels = tuple(_channel(component, device, source) for component, device, source in PARTS)
+
+    def read(self) -> dict[str, float]:
+        """Modelled J since the source was opened, by channel id; nothing when /proc/stat fails."""
+        try:
+            now = (time.monotonic(), cpu_times(self._stat))
+        except (OSError, ValueError):
+            return {}
+        seconds = now[0] - self._before[0]
+        if seconds > 0:
+            self._add(seconds, now[1])
+            self._before = now
+        return dict(self._sums) if self._sums else _zeros()
+
+    def _add(self, seconds: float, times: CpuTimes) -> None:
+        busy = times.busy_s - self._before[1].busy_s
+        doubt = min(1.0, times.tick_s / seconds)
+        watts = generic.split(times.cpus, self._gigabytes, busy / (seconds * times.cpus), doubt)
+        sums = self._sums or _zeros()
+        for component, part in (
+            (Component.CPU, watts.cpu),
+            (Component.RAM, watts.ram),
+            (Component.REST, watts.rest),
+        ):
+            for suffix, value in (("", part.value), (":low", part.low), (":high", part.high)):
+                sums[f"model:{component}{suffix}"] += value * seconds
+        self._sums = sums
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class CpuTimes:
+    """Busy CPU seconds of the whole machine since it started (guests' time included, steal not)."""
+
+    __slots__ = ("busy_s", "cpus", "tick_s")
+
+    def __init__(self, busy_s: float, cpus: int, tick_s: float) -> None:
+        self.busy_s, self.cpus, self.tick_s = busy_s, cpus, tick_s
+
+
+def cpu_times(stat: str = "/proc/stat") -> CpuTimes:
+    """The first lines of /proc/stat: user, nice, system, irq and softirq of all CPUs, and their number.
+
+    Raises OSError or ValueError when they cannot be read.
+    """
+    with open(stat, "rb") as file:
+        text = file.read()
+    whole, _, rest = text.partition(b"\n")
+    fields = [int(field) for field in whole.split()[1:8]]
+    if len(fields) < 7:
+        raise ValueError(f"{stat} has an unknown form")
+    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+    cpus = sum(line.startswith(b"cpu") for line in rest.split(b"\n")) or 1
+    return CpuTimes((sum(fields) - fields[3] - fields[4]) * tick_s, cpus, tick_s)
+
+
+def ram_bytes(meminfo: str = "/proc/meminfo") -> int:
+    """Installed memory as the kernel sees it. Raises OSError or ValueError when it cannot be read."""
+    with open(meminfo, "rb") as file:
+        name, kib, *_ = file.readline().split()
+    if name != b"MemTotal:":
+        raise ValueError(f"{meminfo} has an unknown form")
+    return int(kib) * BYTES_PER_KIB
+
+
+def open_model(settings: Settings) -> Modelled:
+    """The model of last resort. Raises Unavailable without /proc."""
+    try:
+        return Modelled("/proc/stat", ram_bytes())
+    except (OSError, ValueError) as err:
+        raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
+
+
+def _channel(component: str, device: str, source: str) -> Channel:
+    name = f"model:{component}"
+    return Channel(
+        id=name,
+        component=component,
+        device=device,
+        source=source,
+        kind=Kind.COUNTER,
+        basis=Basis.MODELLED,
+        max_w=1e6,
+        low_id=f"{name}:low",
+        high_id=f"{name}:high",
+    )
+
+
+def _zeros() -> dict[str, float]:
+    return {f"model:{c}{s}": 0.0 for c, _, _ in PARTS for s in ("", ":low", ":high")}

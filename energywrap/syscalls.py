@@ -1,0 +1,54 @@
+"""The few C calls that Python does not offer, without the 5 ms that importing `ctypes` takes."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Argument = int | bytes
+
+    class _Raw:
+        """The part of CPython's `_ctypes` that is used here."""
+
+        RTLD_GLOBAL: int
+        dlopen: Callable[[str | None, int], int]
+        dlsym: Callable[[int, str], int]
+        call_function: Callable[[int, tuple[Argument, ...]], int]
+        get_errno: Callable[[], int]
+
+    _raw = _Raw()
+else:
+    import _ctypes as _raw
+
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+LINUX = sys.platform.startswith("linux")
+
+
+def library_present(name: str) -> bool:
+    """Whether the dynamic linker finds a shared library; it stays loaded if so."""
+    try:
+        _raw.dlopen(name, os.RTLD_NOW)
+    except OSError:
+        return False
+    return True
+
+
+def prctl(option: int, value: int) -> bool:
+    """prctl(2) with one argument; False where it is missing or refused."""
+    return LINUX and _call("prctl", option, value, 0, 0, 0) == 0
+
+
+def syscall(number: int, *arguments: Argument) -> int:
+    """syscall(2): the result, or -1 (the reason is lost: errno is not kept without ctypes)."""
+    return _call("syscall", number, *arguments)
+
+
+def _call(function: str, *arguments: Argument) -> int:
+    try:
+        return _raw.call_function(_raw.dlsym(_raw.dlopen(None, os.RTLD_NOW), function), arguments)
+    except (OSError, AttributeError):
+        return -1

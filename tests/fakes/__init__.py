@@ -1,0 +1,1 @@
+"""Fake energy hardware for the tests: powercap in a private /sys, and an NVML library."""
