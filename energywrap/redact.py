@@ -8,15 +8,13 @@ if TYPE_CHECKING:
 
 REDACTED = "[redacted]"
 # parts of a name, between separators: `--api-key`, `HF_TOKEN`, `dbPassword`
-SECRET_WORDS = frozenset(
-    ["password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "tokens", "apikey", "credential", "credentials", "authorization", "bearer", "auth"]
-)
+SECRET_WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "tokens", "apikey",
+                "credential", "credentials", "authorization", "bearer", "auth"}  # fmt: skip
 SECRET_PAIRS = {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("account", "key"),
                 ("encryption", "key"), ("license", "key"), ("client", "secret")}  # fmt: skip
 # how well-known tokens begin, wherever they stand
-SECRET_STARTS = tuple(
-    ["ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "hf_", "sk-", "sk_live_", "xoxb-", "xoxp-", "AKIA", "ASIA", "AIza", "ya29.", "npm_", "pypi-", "eyJ"]
-)
+SECRET_STARTS = ("ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "hf_", "sk-", "sk_live_", "xoxb-",
+                 "xoxp-", "AKIA", "ASIA", "AIza", "ya29.", "npm_", "pypi-", "eyJ")  # fmt: skip
 SHORTEST_TOKEN = 16
 
 

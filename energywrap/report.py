@@ -175,13 +175,9 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
                 "some processes of the command were not waited for"
             )
     if facts.suspended_s > 0:
-        found.append(
-            f"the machine was suspended for {facts.suspended_s:.0f} s; no power is assumed for that time"
-        )
+        found.append(f"the machine slept for {facts.suspended_s:.0f} s; no power is assumed for that time")
     if facts.duration_s < SHORTEST_S:
-        found.append(
-            "the run was shorter than the meters resolve; repeat the command in a loop to compare energies"
-        )
+        found.append("the run was shorter than the meters resolve; repeat the command to compare energies")
     if facts.core_dumped:
         found.append("the command dumped core")
     return tuple(dict.fromkeys(found))

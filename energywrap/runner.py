@@ -1,4 +1,4 @@
-"""The command: started behind a gate, signals passed on, followed into stops, waited for, imitated at the end."""
+"""The command: started behind a gate, its signals passed on, its stops and its end made our own."""
 
 from __future__ import annotations
 

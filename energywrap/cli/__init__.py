@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Tell what running a command costs the planet: its energy and CO2e, with where each number is from.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 

@@ -64,7 +64,9 @@ def band(row: dict[str, str]) -> float:
 def _suggestion(key: str) -> str:
     from difflib import get_close_matches  # only here: the command will not run
 
-    close = [row["zone"] for row in tables.rows("grid") if key.lower() in row["name"].lower()][:3]
-    close = close or get_close_matches(key, [row["zone"] for row in tables.rows("grid")], 3, 0.5)
-    near = f"did you mean {' or '.join(close)}? " if close else ""
+    names = {row["name"].upper(): row["zone"] for row in tables.rows("grid")}
+    close = [name for name in names if key in name][:3] or get_close_matches(key, names, 2)
+    shown = [f"{names[name]} ({name.title()})" for name in close]
+    shown = shown or get_close_matches(key, names.values(), 2)
+    near = f"did you mean {' or '.join(shown)}? " if shown else ""
     return f"{near}`energywrap zones TEXT` finds one"
