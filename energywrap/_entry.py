@@ -45,7 +45,7 @@ def _run(arguments: list[str]) -> None:
     from energywrap import measure, runner
 
     try:
-        ending = measure.run(given, words)
+        outcome = measure.run(given, words)
     except UserError as mistake:
         _refuse(mistake.line())
     except runner.NotStarted as failure:
@@ -54,7 +54,9 @@ def _run(arguments: list[str]) -> None:
     except OSError as failure:  # no process, no pipe: nothing has started
         _refuse(f"cannot start the command: {failure.strerror or failure}")
     else:
-        runner.leave_as(ending)
+        if outcome.failed:
+            os._exit(runner.OWN_FAILURE)
+        runner.leave_as(outcome.ending)
 
 
 def _refuse(line: str) -> NoReturn:

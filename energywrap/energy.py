@@ -145,6 +145,8 @@ def _speaker(leaf: Leaf, tallies: Mapping[str, Tally], skipped: list[Skipped]) -
             why = f"answered {tally.readings} of {tally.readings + tally.missing} readings"
         elif channel.kind == Kind.COUNTER and tally.first == tally.last and tally.joules == 0:
             why = f"its counter did not move in {tally.last_at_s:.3g} s"
+        elif tally.covered_s == 0 and tally.joules == 0:
+            why = "no two of its readings were close enough together to be integrated"
         else:
             return channel
         skipped.append(Skipped(f"{channel.source} {leaf.device}", why))

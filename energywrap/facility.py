@@ -19,5 +19,5 @@ def resolve(settings: Settings) -> Facility:
     if row is None:
         known = ", ".join(site["site"] for site in tables.rows("sites"))
         raise UserError(f"unknown site {settings.site!r} ({settings.origin['site']})", f"one of {known}")
-    evidence = f"site {row['site']} ({settings.origin['site']})"
+    evidence = f"site {row['site']}, {settings.origin['site']}"
     return Facility(float(row["pue"]), float(row["low"]), float(row["high"]), evidence)

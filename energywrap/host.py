@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CPUINFO_BYTES = 8192  # one processor's lines; the whole file takes milliseconds on a large machine
 NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
+GPU_CLASSES = ("0x0300", "0x0302", "0x0380", "0x1200")  # display and processing accelerators
+ROOT_BUS = "0000:00:"
 GIT_TIMEOUT_S = 1.0
 
 
@@ -42,8 +44,12 @@ def unread_gpus(sys_root: str, read: Sequence[Gpu]) -> list[str]:
     vendors = set()
     folder = os.path.join(sys_root, "bus/pci/devices")
     for device in _listing(folder):
-        if _text(f"{folder}/{device}/class").startswith(("0x0300", "0x0302", "0x0380", "0x1200")):
-            vendors.add(_text(f"{folder}/{device}/vendor").strip())
+        if _text(f"{folder}/{device}/class").startswith(GPU_CLASSES):
+            vendor = _text(f"{folder}/{device}/vendor").strip()
+            if vendor != INTEL or not device.startswith(
+                ROOT_BUS
+            ):  # Intel's integrated ones are in the package
+                vendors.add(vendor)
     names = {AMD: "AMD GPU", INTEL: "Intel GPU"}
     if not read:
         names[NVIDIA] = "NVIDIA GPU"

@@ -25,14 +25,18 @@ from energywrap.sampler import Sampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import TypeVar
 
     from energywrap.accounting import Meter
     from energywrap.config import Settings
+    from energywrap.energy import Total
     from energywrap.model import CarbonIntensity, Facility, Git, Place, Skipped
     from energywrap.reportfile import Target
     from energywrap.runner import Child, Ending
     from energywrap.sources import Source
+
+    T = TypeVar("T")
 
 
 @record
@@ -52,31 +56,70 @@ class Prepared:
 
 
 @record
+class Observation:
+    """What was opened to watch the command, and its first reading."""
+
+    meter: Meter
+    sources: list[Source]
+    skipped: list[Skipped]
+    sampler: Sampler
+    moved_before: tuple[int, int] | None
+
+
+@record
+class Outcome:
+    """How the command ended, and whether that is hidden by a failure of ours (with `--strict` only)."""
+
+    ending: Ending
+    failed: bool
+
+
+@record
 class Measured:
     """The command's end and what was read on the way."""
 
-    child: Child
     ending: Ending
     duration_s: float
-    sampler: Sampler
-    sources: list[Source]
-    skipped: list[Skipped]
+    ended_at_s: float
     tree: Tree
-    live: bool
-    warnings: tuple[str, ...]
+    seen: Observation
 
 
-def run(given: Mapping[str, str], words: Sequence[str]) -> Ending:
+def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     """Run the command and report on it. Raises UserError, NotStarted or OSError while nothing has started."""
     signals = runner.Signals()
     prepared = prepare(given, os.environ)
     child = runner.spawn(words, signals)
-    runner.let_go()
-    kept = [child.gate, child.failure] + ([prepared.target.fd] if prepared.target.fd is not None else [])
-    runner.close_foreign(kept)
-    measured = follow(child, words, signals, prepared.settings)
-    deliver(prepared, measured, words)
-    return measured.ending
+    runner.let_go(keep=[fd for fd in (child.gate, child.failure, prepared.target.fd) if fd is not None])
+    ours = Spared()
+    seen = ours.attempt(lambda: observe(child, prepared.settings))
+    started_s = time.monotonic()
+    runner.release(child, words[0])
+    ending = runner.wait(child, signals, lambda: ours.attempt(seen.sampler.start if seen else lambda: None))
+    duration_s = time.monotonic() - started_s
+    if seen is not None:
+        ours.attempt(lambda: deliver(prepared, conclude(seen, child, ending, duration_s), words))
+    return Outcome(ending, failed=ours.trouble and prepared.settings.strict)
+
+
+class Spared:
+    """The guard between our failures and the command: it is started, waited for and imitated all the same."""
+
+    def __init__(self) -> None:
+        self.trouble = False
+
+    def attempt(self, step: Callable[[], T]) -> T | None:
+        """Do one step of our own; if it fails, say how and go on."""
+        try:
+            return step()
+        except reportfile.NotWritten as failure:
+            runner.say(str(failure))
+        except Exception:  # a bug of ours, or of a driver's library, must not cost the command
+            import traceback
+
+            runner.say("this is a bug of energywrap; the command is not affected\n" + traceback.format_exc())
+        self.trouble = True
+        return None
 
 
 def prepare(given: Mapping[str, str], environ: Mapping[str, str]) -> Prepared:
@@ -101,67 +144,54 @@ def prepare(given: Mapping[str, str], environ: Mapping[str, str]) -> Prepared:
     )
 
 
-def follow(child: Child, words: Sequence[str], signals: runner.Signals, settings: Settings) -> Measured:
-    """Read, let the command start, read while it runs, read when it has ended."""
+def observe(child: Child, settings: Settings) -> Observation:
+    """Open every source and take the reading just before the command starts."""
     meter = accounting.watch(child.pid)
     opened, skipped = sources.open_all(settings)
     sampler = Sampler(opened, meter, settings.interval)
     moved_before = accounting.own_storage_bytes()
-    warnings: list[str] = []
-
-    def when_alive() -> None:
-        if not sampler.start():
-            warnings.append("no thread could be had: energy was read only before and after the command")
-
     sampler.read()
-    started_s = time.monotonic()
-    runner.release(child, words[0])
-    ending = runner.wait(child, signals, when_alive)
-    duration_s = time.monotonic() - started_s
-    if not sampler.finish():
-        warnings.append("a power source stopped answering; what it read before the command's end counts")
-    tree = _tree(meter, child, ending, moved_before)
-    return Measured(child, ending, duration_s, sampler, opened, skipped, tree, meter.live, tuple(warnings))
+    return Observation(meter, opened, skipped, sampler, moved_before)
+
+
+def conclude(seen: Observation, child: Child, ending: Ending, duration_s: float) -> Measured:
+    """Take the reading just after the command's end and close the accounts."""
+    finished = seen.sampler.finish()
+    tree = _tree(seen, child, ending)
+    for source in seen.sources if finished else ():
+        source.close()
+    return Measured(ending, duration_s, time.time(), tree, seen)
 
 
 def deliver(prepared: Prepared, measured: Measured, words: Sequence[str]) -> None:
-    """Assemble the report, write it and show it. Raises OSError when it cannot be written."""
+    """Assemble the report, write it and show it. Raises NotWritten, after showing it all the same."""
     from energywrap.formats import document
 
     report = assemble(_facts(prepared, measured, words), prepared.settings)
+    path, failure = prepared.target.path, None
     try:
         reportfile.write(prepared.target, document.text(report))
-        shown = prepared.target.path
-    except OSError as err:
-        reason = prepared.target.reason or f"{prepared.target.path}: {err.strerror or err}"
-        runner.say(f"the report could not be written ({reason})")
-        shown = None
-    for source in measured.sources:
-        source.close()
+    except reportfile.NotWritten as err:
+        path, failure = None, err
     if not prepared.settings.quiet:
         from energywrap.formats import table
 
         look = table.look(os.environ, 2, prepared.settings.no_color)
-        runner.write_stderr(table.render(report, shown, look))
-    if shown is None and prepared.settings.strict:
-        raise OSError("the report could not be written")
+        runner.write_stderr(table.render(report, path, look))
+    if failure is not None:
+        raise failure
 
 
 def _facts(prepared: Prepared, measured: Measured, words: Sequence[str]) -> Facts:
     from energywrap import energy
 
-    channels = [channel for source in measured.sources for channel in source.channels]
-    sampler = measured.sampler
+    seen, sampler = measured.seen, measured.seen.sampler
+    channels = [channel for source in seen.sources for channel in source.channels]
     total = energy.total(plan.choose(channels), sampler.tallies, measured.duration_s)
-    gpus = [gpu for source in measured.sources for gpu in source.gpus]
-    times = os.times()
+    gpus = [gpu for source in seen.sources for gpu in source.gpus]
+    git = prepared.git and replace(prepared.git, dirty=host.is_dirty(prepared.folder, os.environ))
+    own = os.times()
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
-    names = {
-        channel: f"{part.component} {part.device}" for channel, part in zip(total.channels, total.components)
-    }
-    git = prepared.git
-    if git is not None:
-        git = replace(git, dirty=host.is_dirty(prepared.folder, os.environ))
     return Facts(
         run_id=prepared.run_id,
         words=tuple(_readable(word) for word in words),
@@ -169,41 +199,46 @@ def _facts(prepared: Prepared, measured: Measured, words: Sequence[str]) -> Fact
         signal=measured.ending.signal,
         core_dumped=measured.ending.core_dumped,
         started_at=_utc(prepared.started_at_s),
-        ended_at=_utc(time.time()),
+        ended_at=_utc(measured.ended_at_s),
         duration_s=measured.duration_s,
         suspended_s=sampler.suspended_s,
         total=total,
         tallies=sampler.tallies,
-        skipped=tuple(measured.skipped),
+        skipped=tuple(seen.skipped),
         share=attribution.share(measured.tree.cpu_s, sampler.busy_s, tick_s, cpus),
-        live=measured.live,
+        live=seen.meter.live,
         tree=measured.tree,
         place=prepared.place,
         intensity=prepared.intensity,
         facility=prepared.facility,
-        trace=sampler.trace.trace(names),
+        trace=sampler.trace.trace(_names(total)),
         host=host.facts(gpus, prepared.state),
         git=git,
         unread_gpus=tuple(host.unread_gpus(prepared.settings.sysfs_root, gpus)),
-        own_cpu_s=times.user + times.system,
+        own_cpu_s=own.user + own.system,
         busy_s=sampler.busy_s,
-        warnings=measured.warnings,
+        warnings=tuple(sampler.warnings),
     )
 
 
-def _tree(meter: Meter, child: Child, ending: Ending, moved_before: tuple[int, int] | None) -> Tree:
-    counted = meter.cpu_s()
-    meter.close()
-    moved = accounting.own_storage_bytes()
-    known = moved is not None and moved_before is not None
+def _names(total: Total) -> dict[str, str]:
+    """What each speaking channel is called in the trace."""
+    parts = zip(total.channels, total.components)
+    return {channel: f"{part.component} {part.device}" for channel, part in parts}
+
+
+def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
+    counted = seen.meter.cpu_s()
+    seen.meter.close()
+    moved, before = accounting.own_storage_bytes(), seen.moved_before
     return Tree(
         cpu_s=ending.cpu_s if counted is None else max(counted, ending.cpu_s),
-        method=meter.method,
+        method=seen.meter.method,
         rusage_cpu_s=ending.cpu_s,
         max_rss_bytes=ending.max_rss_bytes,
         max_rss_bound="exact" if ending.max_rss_bytes > child.rss_at_fork_bytes else "at most",
-        read_bytes=moved[0] - moved_before[0] if known and moved and moved_before else None,
-        write_bytes=moved[1] - moved_before[1] if known and moved and moved_before else None,
+        read_bytes=moved[0] - before[0] if moved and before else None,
+        write_bytes=moved[1] - before[1] if moved and before else None,
     )
 
 

@@ -171,8 +171,8 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
         apart = tree.cpu_s - tree.rusage_cpu_s
         if abs(apart) > max(DISAGREE * max(tree.cpu_s, tree.rusage_cpu_s), 0.05):
             found.append(
-                f"{tree.method} counted {tree.cpu_s:.2f} CPU seconds, waiting for children {tree.rusage_cpu_s:.2f}: "
-                "some processes of the command were not waited for"
+                f"{tree.method} counted {tree.cpu_s:.2f} CPU seconds, waiting for children "
+                f"{tree.rusage_cpu_s:.2f}: some processes of the command were not waited for"
             )
     if facts.suspended_s > 0:
         found.append(f"the machine slept for {facts.suspended_s:.0f} s; no power is assumed for that time")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from energywrap.config import Settings
 
 
+class NotWritten(Exception):
+    """The report could not be written, and why."""
+
+
 @record
 class Target:
     """The file to write; `fd` is open already if it is no regular file (a pipe, a device, /dev/fd/N)."""
@@ -56,22 +60,34 @@ def target(settings: Settings, environ: Mapping[str, str], folder: str, name: st
 
 
 def write(destination: Target, text: str) -> None:
-    """Write the report by a temporary file and a rename, or into the open descriptor. Raises OSError."""
-    data = text.encode()
-    if destination.fd is not None:
-        while data:
-            data = data[os.write(destination.fd, data) :]
-        return
-    if destination.path is None:
-        raise OSError(destination.reason)
-    folder, name = os.path.split(destination.path)
+    """Write the report by a temporary file and a rename, or into the open descriptor. Raises NotWritten."""
+    try:
+        if destination.fd is not None:
+            _into(destination.fd, text.encode())
+        elif destination.path is not None:
+            _replace(destination.path, text.encode())
+        else:
+            raise NotWritten(f"the report could not be written: {destination.reason}")
+    except OSError as err:
+        raise NotWritten(
+            f"the report could not be written to {destination.path}: {err.strerror or err}"
+        ) from err
+
+
+def _into(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _replace(path: str, data: bytes) -> None:
+    folder, name = os.path.split(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
-        os.rename(temporary, destination.path)
+        os.rename(temporary, path)
     except OSError:
         os.unlink(temporary)
         raise

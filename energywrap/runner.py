@@ -121,8 +121,9 @@ def leave_as(ending: Ending) -> None:
     os._exit(ending.code)
 
 
-def let_go() -> None:
+def let_go(keep: Sequence[int]) -> None:
     """Free the caller's files and folder: nobody shall wait for the wrapper to close the command's pipe."""
+    _close_all_but(keep)
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1):
         os.dup2(null, fd)
@@ -138,7 +139,7 @@ def let_go() -> None:
         pass  # keeping the folder is a discourtesy, not an error
 
 
-def close_foreign(keep: Sequence[int]) -> None:
+def _close_all_but(keep: Sequence[int]) -> None:
     """Close every inherited descriptor above stderr but `keep`."""
     low = 3
     for fd in sorted(keep):

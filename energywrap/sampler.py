@@ -37,7 +37,8 @@ class Sampler:
         self.trace = Recorder(self._period_s)
         self.busy_s: float | None = None
         self.suspended_s = 0.0
-        self.problem: BaseException | None = None
+        self.warnings: list[str] = []
+        self._problem: Exception | None = None
         self._before: tuple[float, float | None, float | None] | None = None
         self._ahead_s = _clock_ahead()
         self._start_s = 0.0
@@ -87,16 +88,16 @@ class Sampler:
             self._share = used / max(passed, used) if used > 0 else 0.0
         return self._share
 
-    def start(self) -> bool:
-        """Go on reading in the background; False where no thread can be had."""
+    def start(self) -> None:
+        """Go on reading in the background, or warn that no thread can be had."""
         self._stop.acquire()
         self._done.acquire()
         try:
             _thread.start_new_thread(self._loop, ())
         except RuntimeError:
-            return False
-        self._started = True
-        return True
+            self.warnings.append("no thread could be had: energy was read only before and after the command")
+        else:
+            self._started = True
 
     def _loop(self) -> None:
         try:
@@ -104,8 +105,8 @@ class Sampler:
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 self.read()
                 due = max(due + self._period_s, time.monotonic())  # after a gap: go on, do not catch up
-        except BaseException as problem:  # carried to the main thread, which raises it there
-            self.problem = problem
+        except Exception as problem:  # carried to the main thread, which raises it there
+            self._problem = problem
         finally:
             self._done.release()
 
@@ -114,9 +115,10 @@ class Sampler:
         if self._started:
             self._stop.release()
             if not self._done.acquire(timeout=STUCK_S):
+                self.warnings.append("a power source stopped answering; what it had told by then counts")
                 return False
-            if self.problem is not None:
-                raise self.problem
+            if self._problem is not None:
+                raise self._problem
         self.read()
         return True
 

@@ -20,7 +20,7 @@ RAM_SOURCE = "model: W per GB"
 PARTS = (
     (Component.CPU, "cpu", SOURCE),
     (Component.RAM, "memory", RAM_SOURCE),
-    (Component.REST, "board, fans, disks, power supply", SOURCE),
+    (Component.REST, "board, fans, power supply", SOURCE),
 )
 
 
