@@ -15,6 +15,8 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 def _own_path() -> None:
     """Import from the installation only: PYTHONPATH and the working directory belong to the command."""
     foreign = {"", os.curdir, *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    if sys.argv[:1] == ["-m"] or sys.argv[0].endswith("__main__.py"):
+        foreign.add(sys.path[0])  # python -m puts the working directory there
     sys.path[:] = [path for path in sys.path if path not in foreign or path == _HERE]
 
 

@@ -41,6 +41,14 @@ class Settings:
     warnings: tuple[str, ...]
 
 
+def folder() -> str:
+    """The working directory; "." when it was deleted or cannot be read: commands run there all the same."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return "."
+
+
 def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -> Settings:
     """Settle every setting from the flags, the environment and the files that apply in `folder`.
 
@@ -58,9 +66,7 @@ def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -
         if named is None:
             warnings.append(f"{variable} in the environment is not a setting of energywrap; ignored")
         else:
-            text = environ[variable]
-            if variable == "NO_COLOR":
-                text = "true" if text else "false"  # no-color.org: any non-empty value counts
+            text = "true" if variable == "NO_COLOR" else environ[variable]
             values[named.name] = _from_text(named, text, variable)
             origin[named.name] = f"environment {variable}"
     for name, text in given.items():
@@ -76,6 +82,7 @@ def _variables(environ: Mapping[str, str]) -> list[tuple[str, Option | None]]:
         for variable in (*option.variables, PREFIX + option.name.upper()):
             known[variable] = option
     found: list[tuple[str, Option | None]] = [(v, o) for v, o in known.items() if v in environ]
+    found = [(v, o) for v, o in found if v != "NO_COLOR" or environ[v]]  # no-color.org: empty is absent
     strange = [v for v in environ if v.startswith(PREFIX) and v not in known and v not in OTHER_VARIABLES]
     return found + [(variable, None) for variable in strange]
 
@@ -91,8 +98,10 @@ def _files(
     user = os.path.join(home, "energywrap", "config.toml") if home else None
     if user and os.path.isfile(user):
         found.append((user, _load(user)))
-    named = given.get("config") or environ.get("ENERGYWRAP_CONFIG")
-    if named:
+    named = given.get("config", environ.get("ENERGYWRAP_CONFIG"))
+    if named == "":
+        raise UserError("the name of the configuration file is empty", "give a FILE or leave --config out")
+    if named is not None:
         path = os.path.join(folder, named)
         table = _load(path)
         return [*found, (path, _tool_table(table, path) if path.endswith("pyproject.toml") else table)]
@@ -176,7 +185,7 @@ def _checked(option: Option, value: object, where: str) -> Value:
             raise UserError(f"{where} = {value!r} is not a number", _expected(option))
         low, high = option.low or 0.0, option.high or float("inf")
         if not low <= value <= high:  # also refuses NaN
-            raise UserError(f"{where} = {value:g} is out of range", _expected(option))
+            raise UserError(f"{where} = {str(value)[:20]} is out of range", _expected(option))
         return float(value)
     if option.kind == FLAG:
         if not isinstance(value, bool):

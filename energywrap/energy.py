@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SHORTEST_STEP_S = 0.05  # two readings closer than this may straddle a whole tick of the counter
 SAME_COUNTER_J = 2.0  # two dies that show one counter differ by what it moved between the two reads
+SAME_MOMENT_S = 0.05
+SAME_POWER = 0.02
 
 
 @record
@@ -54,17 +56,18 @@ def counter_step(before: float, after: float, channel: Channel, seconds: float, 
 
 def add(tally: Tally, value: float | None, channel: Channel, moment: Moment, max_gap_s: float) -> Tally:
     """Fold one value into a channel's tally; None (the read failed) leaves it waiting for the next value."""
+    slept = tally.slept or moment.suspended
     if value is None:
-        return replace(tally, missing=tally.missing + 1)
-    here = {"last": value, "last_at_s": moment.at_s, "readings": tally.readings + 1}
+        return replace(tally, missing=tally.missing + 1, slept=slept)
+    here = {"last": value, "last_at_s": moment.at_s, "readings": tally.readings + 1, "slept": False}
     if tally.last is None:
         return replace(tally, first=value, **here)
     seconds = moment.at_s - tally.last_at_s
     if channel.kind == Kind.GAUGE:
-        whole = seconds <= max_gap_s and not moment.suspended
+        whole = seconds <= max_gap_s and not slept
         step = Step((tally.last + value) / 2 * seconds, "", True) if whole else Step(0.0, "gap", False)
     else:
-        step = counter_step(tally.last, value, channel, seconds, moment.suspended)
+        step = counter_step(tally.last, value, channel, seconds, slept)
     twice = channel.wrap_j is not None and channel.max_w * seconds > channel.wrap_j
     return replace(
         tally,
@@ -79,15 +82,26 @@ def add(tally: Tally, value: float | None, channel: Channel, moment: Moment, max
     )
 
 
-def same_counter(tally: Tally, other: Tally) -> bool:
-    """Whether two dies show one and the same socket counter: equal at the start and equal at the end."""
+def same_counter(tally: Tally, other: Tally, wrap_j: float | None) -> bool:
+    """Whether two dies show one and the same socket counter: equal at the start and equal at the end.
+
+    If the last readings are of different moments (one failed), equal mean power takes the place of the latter.
+    """
     if tally.first is None or other.first is None or tally.last is None or other.last is None:
         return False
-    return (
-        abs(tally.first - other.first) <= SAME_COUNTER_J
-        and abs(tally.last - other.last) <= SAME_COUNTER_J
-        and abs(tally.joules - other.joules) <= SAME_COUNTER_J
-    )
+    if _apart(tally.first, other.first, wrap_j) > SAME_COUNTER_J:
+        return False
+    if abs(tally.last_at_s - other.last_at_s) <= SAME_MOMENT_S:
+        return _apart(tally.last, other.last, wrap_j) <= SAME_COUNTER_J
+    seconds = min(tally.covered_s, other.covered_s)
+    power, other_power = (t.joules / t.covered_s if t.covered_s > 0 else 0.0 for t in (tally, other))
+    return abs(power - other_power) * seconds <= max(SAME_COUNTER_J, SAME_POWER * tally.joules)
+
+
+def _apart(value: float, other: float, wrap_j: float | None) -> float:
+    """Distance of two values of a counter that restarts from 0 at `wrap_j`."""
+    distance = abs(value - other)
+    return distance if wrap_j is None else min(distance, abs(wrap_j - distance))
 
 
 @record
@@ -134,7 +148,7 @@ def _speaker(leaf: Leaf, tallies: Mapping[str, Tally], skipped: list[Skipped]) -
     for channel in leaf.channels:
         tally = tallies.get(channel.id, Tally())
         original = channel.duplicate_of
-        if original is not None and same_counter(tally, tallies.get(original, Tally())):
+        if original is not None and same_counter(tally, tallies.get(original, Tally()), channel.wrap_j):
             skipped.append(
                 Skipped(
                     f"{channel.source} {leaf.device}", "shows the same counter as another die", expected=True
@@ -145,8 +159,8 @@ def _speaker(leaf: Leaf, tallies: Mapping[str, Tally], skipped: list[Skipped]) -
             why = f"answered {tally.readings} of {tally.readings + tally.missing} readings"
         elif channel.kind == Kind.COUNTER and tally.first == tally.last and tally.joules == 0:
             why = f"its counter did not move in {tally.last_at_s:.3g} s"
-        elif tally.covered_s == 0 and tally.joules == 0:
-            why = "no two of its readings were close enough together to be integrated"
+        elif tally.covered_s <= 0:
+            why = "no two of its readings could be compared"
         else:
             return channel
         skipped.append(Skipped(f"{channel.source} {leaf.device}", why))

@@ -19,6 +19,7 @@ NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
 GPU_CLASSES = ("0x0300", "0x0302", "0x0380", "0x1200")  # display and processing accelerators
 ROOT_BUS = "0000:00:"
 GIT_TIMEOUT_S = 1.0
+SALT_BYTES = 32
 
 
 def facts(gpus: Sequence[Gpu], state_folder: str | None) -> Host:
@@ -118,20 +119,31 @@ def _name_hash(name: str, state_folder: str | None) -> str | None:
 
     path = os.path.join(state_folder, "salt")
     try:
-        with open(path, "rb") as file:
-            salt = file.read(32)
-    except FileNotFoundError:
-        salt = os.urandom(32)
-        try:
-            os.makedirs(state_folder, mode=0o700, exist_ok=True)
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(salt)
-        except OSError:
-            return None
+        salt = _bytes(path)
+        if len(salt) != SALT_BYTES:
+            _new_salt(path)
+            salt = _bytes(path)
     except OSError:
         return None
     digest: str = blake2b(name.encode("utf-8", "surrogateescape"), key=salt, digest_size=8).hexdigest()
     return digest
+
+
+def _new_salt(path: str) -> None:
+    """Make the salt file whole or not at all; of two runs that do so at once, the later one's stays."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(os.urandom(SALT_BYTES))
+    os.rename(temporary, path)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _cpu(cpuinfo: str) -> str | None:

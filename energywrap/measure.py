@@ -124,7 +124,7 @@ class Spared:
 
 def prepare(given: Mapping[str, str], environ: Mapping[str, str]) -> Prepared:
     """Refuse everything that the user can get wrong, before anything has started."""
-    folder = _folder()
+    folder = config.folder()
     settings = config.resolve(given, environ, folder)
     where = place.resolve(settings, environ)
     started_at_s = time.time()
@@ -216,6 +216,7 @@ def _facts(prepared: Prepared, measured: Measured, words: Sequence[str]) -> Fact
         git=git,
         unread_gpus=tuple(host.unread_gpus(prepared.settings.sysfs_root, gpus)),
         own_cpu_s=own.user + own.system,
+        own_run_cpu_s=sampler.own_s,
         busy_s=sampler.busy_s,
         warnings=tuple(sampler.warnings),
     )
@@ -240,13 +241,6 @@ def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
         read_bytes=moved[0] - before[0] if moved and before else None,
         write_bytes=moved[1] - before[1] if moved and before else None,
     )
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:
-        return "."  # deleted or unreadable: the command still runs in it
 
 
 def _readable(word: str) -> str:

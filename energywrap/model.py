@@ -76,6 +76,7 @@ class Tally:
     wraps: int = 0
     resets: int = 0
     doubtful: int = 0
+    slept: bool = False  # the machine was suspended since the last value
 
 
 @record

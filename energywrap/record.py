@@ -4,6 +4,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, TypeVar
 
     from typing_extensions import dataclass_transform
@@ -57,3 +58,22 @@ else:
     def replace(item, **changes):
         """A copy of a record with some fields changed."""
         return type(item)(**{**item.__dict__, **changes})
+
+
+if TYPE_CHECKING:
+
+    def mapped(item: T, change: Callable[[str], str]) -> T: ...
+
+else:
+
+    def mapped(item, change):
+        """A copy of a record, tuple or dictionary with every text in it changed."""
+        if isinstance(item, str):
+            return change(item)
+        if isinstance(item, tuple):
+            return tuple(mapped(part, change) for part in item)
+        if isinstance(item, dict):
+            return {mapped(key, change): mapped(value, change) for key, value in item.items()}
+        if fields(item):
+            return type(item)(**{name: mapped(getattr(item, name), change) for name in item.__fields__})
+        return item

@@ -7,71 +7,126 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REDACTED = "[redacted]"
-# parts of a name, between separators: `--api-key`, `HF_TOKEN`, `dbPassword`
-SECRET_WORDS = {"password", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "tokens", "apikey",
-                "credential", "credentials", "authorization", "bearer", "auth"}  # fmt: skip
-SECRET_PAIRS = {("api", "key"), ("access", "key"), ("private", "key"), ("secret", "key"), ("account", "key"),
-                ("encryption", "key"), ("license", "key"), ("client", "secret")}  # fmt: skip
-# how well-known tokens begin, wherever they stand
-SECRET_STARTS = ("ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "hf_", "sk-", "sk_live_", "xoxb-",
-                 "xoxp-", "AKIA", "ASIA", "AIza", "ya29.", "npm_", "pypi-", "eyJ")  # fmt: skip
-SHORTEST_TOKEN = 16
+# words of an option's or a variable's name: `--db-password`, `clientSecret`
+SECRET_WORDS = {"password", "passwd", "passphrase", "secret", "secrets", "apikey", "credential",
+                "credentials", "authorization", "bearer"}  # fmt: skip
+SECRET_PAIRS = {("api", "key"), ("access", "key"), ("private", "key"), ("account", "key"),
+                ("encryption", "key"), ("license", "key")}  # fmt: skip
+SECRET_ENDS = {"token", "pass", "auth"}
+SECRET_TAILS = ("password", "passwd")  # PGPASSWORD
+# `--pad-token`, `--max-token`: vocabulary of language models, not of authentication
+PLAIN_TOKENS = {"max", "num", "n", "pad", "eos", "bos", "unk", "mask", "sep", "cls", "stop", "special", "per",
+                "image", "audio", "start", "end"}  # fmt: skip
+PLAIN_ENDS = {"file", "path", "dir", "name", "env", "type", "size", "length", "id"}
+# how well-known tokens begin, and the characters beside letters and digits that may follow
+TOKEN_STARTS = (("ghp_", ""), ("gho_", ""), ("ghs_", ""), ("ghu_", ""), ("github_pat_", "_"),
+                ("glpat-", "_-"), ("hf_", ""), ("npm_", ""), ("AKIA", ""), ("ASIA", ""), ("sk-", "_-"), ("sk_live_", ""),
+                ("xoxb-", "-"), ("xoxp-", "-"), ("AIza", "_-"), ("pypi-", "_-"), ("ya29.", "._-"),
+                ("eyJ", "._-"))  # fmt: skip
+SHORTEST_TOKEN = 20
+QUOTES = "'\""
 
 
 def command(words: Sequence[str]) -> tuple[str, ...]:
-    """The command with secrets replaced: `--token X`, `KEY=value`, URLs with a password, known tokens."""
-    clean: list[str] = []
-    hide_next = False
-    for position, word in enumerate(words):
-        if position == 0:
-            clean.append(_url(word))
-        elif hide_next and (not word.startswith("-") or (SECRET_STARTS and _is_token(word))):
-            clean.append(REDACTED)
-        else:
-            clean.append(_word(word))
-        hide_next = position > 0 and word.startswith("-") and "=" not in word and is_secret_name(word)
-    return tuple(clean)
+    """The command with secrets replaced: `--token X`, `KEY=value`, headers, URLs' passwords, known tokens."""
+    return tuple(words[:1]) + tuple(_words(words[1:]))
 
 
 def is_secret_name(name: str) -> bool:
     """Whether an option's or a variable's name says that its value is a secret."""
+    if "/" in name or "." in name.strip("."):
+        return False  # a path
     parts = _parts(name)
-    pairs = zip(parts, parts[1:], strict=False)
-    return any(part in SECRET_WORDS for part in parts) or any(pair in SECRET_PAIRS for pair in pairs) or (
-        name.isupper() and parts[-1:] == ["key"] and len(parts) > 1
-    )  # fmt: skip
+    if not parts or (parts[-1] in PLAIN_ENDS and len(parts) > 1 and "secret" not in parts):
+        return False
+    last, before = parts[-1], parts[-2] if len(parts) > 1 else ""
+    return (
+        any(part in SECRET_WORDS or part.endswith(SECRET_TAILS) for part in parts)
+        or any(pair in SECRET_PAIRS for pair in zip(parts, parts[1:]))
+        or (last in SECRET_ENDS and before not in PLAIN_TOKENS)
+        or (last == "pwd" and bool(before))
+        or (last == "key" and bool(before) and name.isupper())
+    )
+
+
+def _words(words: Sequence[str]) -> list[str]:
+    clean: list[str] = []
+    hide_next = False
+    for word in words:
+        name = word.lstrip(QUOTES)
+        if hide_next and not word.startswith("-") and not word.isdigit():
+            clean.append(REDACTED)
+        elif any(character.isspace() for character in word):
+            clean.append(_script(word))
+        else:
+            clean.append(_word(word))
+        hide_next = name.startswith("-") and "=" not in name and is_secret_name(name)
+    return clean
+
+
+def _script(text: str) -> str:
+    """Several words in one argument (`sh -c '...'`, a header): each by the same rules."""
+    head, colon, _ = text.partition(": ")
+    if colon and " " not in head and is_secret_name(head):
+        return f"{head}: {REDACTED}"
+    pieces, clean, quoted = text.split(" "), [], ""
+    for piece in pieces:
+        if quoted:  # inside a header whose value is hidden up to its closing quote
+            quoted = "" if quoted in piece else quoted
+            continue
+        name = piece.lstrip(QUOTES)
+        if name.endswith(":") and piece[0] in QUOTES and is_secret_name(name[:-1]):
+            clean.append(f"{piece} {REDACTED}{piece[0]}")
+            quoted = piece[0]
+        else:
+            clean.append(piece)
+    return " ".join(_words(clean)) if len(clean) > 1 else _word(clean[0])
 
 
 def _word(word: str) -> str:
     if _is_token(word):
         return REDACTED
     name, equals, value = word.partition("=")
-    if equals and value and (is_secret_name(name) or _is_token(value)):
+    if "://" in name:
+        return _url(word)
+    if equals and value and (_hides(name, value) or _is_token(value)):
         return f"{name}={REDACTED}"
-    name, colon, value = word.partition(":")  # a header given as one word
-    if colon and value and not value.startswith("//") and " " not in name and is_secret_name(name):
-        return f"{name}: {REDACTED}"
-    return _url(word)
+    return f"{name}={_url(value)}" if equals else word
+
+
+def _hides(name: str, value: str) -> bool:
+    return is_secret_name(name.lstrip(QUOTES)) and not value.isdigit()
 
 
 def _is_token(word: str) -> bool:
-    return len(word) >= SHORTEST_TOKEN and word.startswith(SECRET_STARTS) and " " not in word
+    bare = word.strip(QUOTES)
+    for start, others in TOKEN_STARTS:
+        rest = bare[len(start) :]
+        if bare.startswith(start) and len(bare) >= SHORTEST_TOKEN:
+            plain = all(c.isalnum() or c in others for c in rest)
+            return plain and any(c.isdigit() for c in rest)
+    return False
 
 
 def _url(word: str) -> str:
-    """`scheme://user:password@host` without what stands before the @."""
+    """`scheme://user:password@host?key=value` without user and password, and without secret values."""
     scheme, separator, rest = word.partition("://")
-    authority = rest.split("/", 1)[0]
-    if not separator or "@" not in authority:
+    if not separator:
         return word
-    return f"{scheme}://{REDACTED}@{rest[authority.rindex('@') + 1 :]}"
+    end = min((rest.index(mark) for mark in "/?#" if mark in rest), default=len(rest))
+    authority, tail = rest[:end], rest[end:]
+    if "@" in authority:
+        authority = f"{REDACTED}@{authority.rpartition('@')[2]}"
+    path, question, query = tail.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    shown = "&".join(f"{k}={REDACTED}" if e and v and _hides(k, v) else k + e + v for k, e, v in pairs)
+    return scheme + separator + authority + path + question + shown
 
 
 def _parts(name: str) -> list[str]:
     """The words of a name in any of its spellings: kebab, snake, dotted or camel."""
     spaced = ""
-    for before, letter in zip(" " + name, name, strict=False):
-        spaced += (
-            " " + letter if letter.isupper() and before.islower() else letter if letter.isalnum() else " "
-        )
+    for before, letter in zip(" " + name, name):
+        camel = letter.isupper() and before.islower()
+        spaced += f" {letter}" if camel else letter if letter.isalnum() else " "
     return spaced.lower().split()

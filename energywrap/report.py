@@ -5,7 +5,6 @@ from __future__ import annotations
 from energywrap import __version__, attribution, footprint, redact
 from energywrap.model import (
     SCHEMA_VERSION,
-    Basis,
     Carbon,
     Component,
     NotMeasured,
@@ -56,6 +55,7 @@ class Facts:
     git: Git | None
     unread_gpus: tuple[str, ...]
     own_cpu_s: float
+    own_run_cpu_s: float  # the part of it between the first and the last reading
     busy_s: float | None
     warnings: tuple[str, ...]
 
@@ -184,16 +184,14 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
 
 
 def _overhead(facts: Facts) -> Overhead:
-    """Our own CPU time, and its share of the CPU's energy as for any other process."""
-    cpu_j = sum(energy.energy_j for energy in facts.total.components if energy.component == Component.CPU)
-    known = facts.busy_s is not None and any(e.component == Component.CPU for e in facts.total.components)
-    if not known:
-        return Overhead(facts.own_cpu_s, None, "CPU seconds only: the CPU's energy is not known")
-    busy = max(facts.busy_s or 0.0, facts.own_cpu_s)
-    part = facts.own_cpu_s / busy if busy > 0 else 0.0
-    return Overhead(
-        facts.own_cpu_s, cpu_j * part, f"{Basis.MODELLED}: share of the CPU's energy by CPU seconds"
-    )
+    """Our own CPU time, and the energy of the part that fell into the run, charged as to any other process."""
+    cpu = [energy.energy_j for energy in facts.total.components if energy.component == Component.CPU]
+    if facts.busy_s is None or not cpu:
+        return Overhead(facts.own_cpu_s, None, "the energy of the CPU, or its busy time, is not known")
+    busy = max(facts.busy_s, facts.own_run_cpu_s)
+    part = facts.own_run_cpu_s / busy if busy > 0 else 0.0
+    method = "its CPU seconds during the run over the machine's busy ones, of the CPU's energy"
+    return Overhead(facts.own_cpu_s, sum(cpu) * part, method)
 
 
 def _settings(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:

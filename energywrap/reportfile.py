@@ -32,7 +32,8 @@ def state_folder(environ: Mapping[str, str]) -> str | None:
     """energywrap's folder under the user's state directory (XDG); None when no home is known."""
     base = environ.get("XDG_STATE_HOME")
     if not base or not os.path.isabs(base):
-        home = environ.get("HOME") or _home_of_user()
+        home = environ.get("HOME")
+        home = home if home and os.path.isabs(home) else _home_of_user()
         base = os.path.join(home, ".local", "state") if home else None
     return os.path.join(base, "energywrap") if base else None
 
@@ -105,6 +106,7 @@ def _special(path: str, where: str) -> Target | None:
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as err:
         raise UserError(f"{where} cannot be opened: {err.strerror}") from err
+    os.set_blocking(fd, True)  # a slow reader gets the whole report
     if fd <= 2:
         import fcntl
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import time
 
 from energywrap import energy
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from energywrap.sources import Source
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
-GAP_PERIODS = 3.0  # a gauge is not integrated across a longer silence
+GAP_PERIODS, SHORTEST_GAP_S = 3.0, 1.0  # a gauge is not integrated across a longer silence
 SUSPENDED_S = 0.5  # the clock that counts sleep ran ahead by this much: the machine was suspended
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
 COMPANIONS = (":low", ":high")
@@ -32,16 +33,18 @@ class Sampler:
         self._sources = sources
         self._meter = meter
         self._period_s = min(interval_s, LONGEST_PERIOD_S)
+        self._max_gap_s = max(GAP_PERIODS * self._period_s, SHORTEST_GAP_S)
         self._channels = _with_companions([c for source in sources for c in source.channels])
         self.tallies = {channel_id: Tally() for channel_id in self._channels}
         self.trace = Recorder(self._period_s)
         self.busy_s: float | None = None
+        self.own_s = 0.0  # our own CPU time between the first and the last reading
         self.suspended_s = 0.0
         self.warnings: list[str] = []
         self._problem: Exception | None = None
         self._before: tuple[float, float | None, float | None] | None = None
         self._ahead_s = _clock_ahead()
-        self._start_s = 0.0
+        self._start_s = self._own_start_s = 0.0
         self._share: float | None = None
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
@@ -50,8 +53,11 @@ class Sampler:
     def read(self) -> None:
         """One reading of every source, folded into the tallies."""
         now = time.monotonic()
+        own = os.times()
         if self._before is None:
             self._start_s = now
+            self._own_start_s = own.user + own.system
+        self.own_s = own.user + own.system - self._own_start_s
         ahead = _clock_ahead()
         slept, self._ahead_s = ahead - self._ahead_s, ahead
         suspended = slept > SUSPENDED_S
@@ -69,7 +75,7 @@ class Sampler:
 
     def _fold(self, name: str, value: float | None, moment: energy.Moment) -> None:
         old = self.tallies[name]
-        new = energy.add(old, value, self._channels[name], moment, GAP_PERIODS * self._period_s)
+        new = energy.add(old, value, self._channels[name], moment, self._max_gap_s)
         self.tallies[name] = new
         seconds = new.covered_s - old.covered_s
         if seconds > 0 and not name.endswith(COMPANIONS):

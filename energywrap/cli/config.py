@@ -19,7 +19,7 @@ def config(
 ) -> None:
     """Show each setting as a run started here would have it: its value and where it came from."""
     given = {"config": config} if config is not None else {}
-    settings = settings_of.resolve(given, os.environ, os.getcwd())
+    settings = settings_of.resolve(given, os.environ, settings_of.folder())
     rows = [(name, _shown(getattr(settings, name)), origin) for name, origin in settings.origin.items()]
     listing(("setting", "value", "from"), rows)
     for warning in settings.warnings:

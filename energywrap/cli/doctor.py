@@ -20,7 +20,7 @@ def doctor(
 ) -> None:
     """Say what can be measured on this machine, what cannot, why, and what would change that."""
     given = {"sysfs_root": sysfs_root} if sysfs_root else {}
-    settings = config.resolve(given, os.environ, os.getcwd())
+    settings = config.resolve(given, os.environ, config.folder())
     opened, skipped = sources.open_all(settings)
     channels = [channel for source in opened for channel in source.channels]
     speaking = _speaking(channels)

@@ -9,6 +9,7 @@ import typer
 from energywrap.cli.listing import listing
 from energywrap.errors import UserError
 from energywrap.grid import table
+from energywrap.runner import say
 
 
 def zones(
@@ -35,6 +36,4 @@ def zones(
     ]
     listing(("zone", "name", "g CO2e/kWh", "P10 to P90", "boundary", "year", "quality", "source"), rows)
     if len({zone.boundary for zone in found}) > 1:
-        typer.echo(
-            "Values of different boundaries cannot be compared: direct leaves out fuel supply and plants."
-        )
+        say("values of different boundaries cannot be compared: direct leaves out fuel supply and plants")

@@ -5,26 +5,16 @@ Written by hand for the way out: importing the standard `json` takes longer than
 
 from __future__ import annotations
 
+from energywrap import model
 from energywrap.errors import UserError
-from energywrap.model import (
-    SCHEMA_VERSION,
-    Carbon,
-    ComponentEnergy,
-    Git,
-    Gpu,
-    Host,
-    NotMeasured,
-    Overhead,
-    RunReport,
-    Scope,
-    Trace,
-    Tree,
-)
+from energywrap.model import SCHEMA_VERSION, RunReport
 from energywrap.record import fields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _json import encode_basestring_ascii as _quote
+
+    T = TypeVar("T")
     from typing import Any
 else:
     try:
@@ -32,8 +22,8 @@ else:
     except ImportError:  # an interpreter without the C accelerator
         from json.encoder import encode_basestring_ascii as _quote
 
-MANY = {"components": ComponentEnergy, "not_measured": NotMeasured, "gpus": Gpu}
-ONE = {"tree": Tree, "carbon": Carbon, "host": Host, "git": Git, "trace": Trace, "overhead": Overhead}
+PLAIN = {"str": str, "bool": bool, "int": int}
+LARGEST = 1e300  # beyond, a number is no measurement
 
 
 def text(report: RunReport) -> str:
@@ -85,38 +75,67 @@ def parse(source: str, where: str) -> RunReport:
     import json
 
     try:
-        document = json.loads(source)
-    except ValueError as err:
+        document = json.loads(source, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as err:
         raise UserError(f"{where} is not JSON: {err}") from err
     if not isinstance(document, dict) or "schema_version" not in document:
         raise UserError(f"{where} is not a report of energywrap: it has no schema_version")
     if document["schema_version"] != SCHEMA_VERSION:
-        raise UserError(
-            f"{where} has schema version {document['schema_version']}; this energywrap reads {SCHEMA_VERSION}"
-        )
+        version = str(document["schema_version"])[:20]
+        raise UserError(f"{where} has schema version {version}; this energywrap reads {SCHEMA_VERSION}")
     try:
-        report: RunReport = _build(RunReport, document)
-        return report
-    except (KeyError, TypeError, AttributeError) as err:
+        report: RunReport = _build("RunReport", document, "report")
+        if not {"machine", "command"} <= report.scopes.keys():
+            raise ValueError("scopes must hold machine and command")
+    except ValueError as err:
         raise UserError(f"{where} is not a complete report: {err}") from err
+    return report
 
 
-def _build(cls: type[Any], document: dict[str, Any]) -> Any:
-    values = {name: _field(name, document[name]) for name in fields(cls) or ()}
-    return cls(**values)
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
-def _field(name: str, value: Any) -> Any:
-    if name == "scopes":
-        return {scope: _build(Scope, {**_absent(Scope), **parts}) for scope, parts in value.items()}
-    if name in MANY:
-        return tuple(_build(MANY[name], item) for item in value)
-    if name in ONE and value is not None:
-        return _build(ONE[name], value)
-    if isinstance(value, list):
-        return tuple(value)
+def _build(kind: str, value: Any, where: str) -> Any:
+    """A value checked against and turned into the kind that an annotation of model.py names."""
+    alternatives = kind.split(" | ") if "[" not in kind else [kind]
+    if len(alternatives) > 1:
+        if value is None and "None" in alternatives:
+            return None
+        fitting = [other for other in alternatives if _fits(other, value)] or alternatives[:1]
+        return _build(fitting[0], value, where)
+    if kind.startswith("tuple["):
+        return tuple(_build(_inner(kind), item, where) for item in _expect(list, value, where))
+    if kind.startswith("dict["):
+        return {
+            k: _build(_inner(kind), item, f"{where}.{k}") for k, item in _expect(dict, value, where).items()
+        }
+    if kind in PLAIN or kind == "float":
+        if not _fits(kind, value):
+            raise ValueError(f"{where} is no {kind}")
+        return value
+    cls = getattr(model, kind)
+    table = _expect(dict, value, where)
+    missing = [name for name in fields(cls) or () if name not in table]
+    if missing:
+        raise ValueError(f"{where} lacks {', '.join(missing)}")
+    kinds = cls.__annotations__
+    return cls(**{name: _build(kinds[name], table[name], f"{where}.{name}") for name in fields(cls) or ()})
+
+
+def _inner(kind: str) -> str:
+    """X of `tuple[X, ...]`, and of `dict[str, X]`."""
+    inside = kind[kind.index("[") + 1 : -1]
+    return inside.removesuffix(", ...") if kind.startswith("tuple[") else inside.partition(", ")[2]
+
+
+def _fits(kind: str, value: object) -> bool:
+    if kind == "float":
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST
+    return type(value) is PLAIN.get(kind)
+
+
+def _expect(kind: type[T], value: object, where: str) -> T:
+    if not isinstance(value, kind):
+        raise ValueError(f"{where} is no {kind.__name__}")
     return value
-
-
-def _absent(cls: type[Any]) -> dict[str, None]:
-    return dict.fromkeys(fields(cls) or ())

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from energywrap import tables
 from energywrap.model import Basis, ComponentEnergy, RunReport, Scope
-from energywrap.record import record
+from energywrap.record import mapped, record
 from energywrap.units import J_PER_KWH, kwh_from_joules
 
 NARROWEST, PLAIN_WIDTH, WIDEST = 40, 100, 120
@@ -36,7 +36,7 @@ class Look:
 def look(environ: Mapping[str, str], fd: int, no_color: bool) -> Look:
     """As wide as the terminal behind `fd`, in colour only on one, ASCII where the locale is no UTF-8."""
     terminal = os.isatty(fd)
-    dull = no_color or "NO_COLOR" in environ or environ.get("TERM", "dumb") == "dumb"
+    dull = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM", "dumb") == "dumb"
     return Look(_width(environ, fd, terminal), terminal and not dull, _encoding(environ))
 
 
@@ -53,13 +53,15 @@ def render(report: RunReport, path: str | None, look: Look) -> bytes:
         emoji=False,
         markup=False,
     )
-    console.print(_report(report, path, look.encoding == "ascii"))
+    ascii_only = look.encoding == "ascii"
+    clean = mapped(report, lambda text: _printable(text, ascii_only))
+    console.print(_report(clean, path and _printable(path, ascii_only), ascii_only))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     return ("\n".join(lines) + "\n").encode(look.encoding, "backslashreplace")
 
 
 def _report(report: RunReport, path: str | None, ascii_only: bool) -> RenderableType:
-    command = _printable(shlex.join(report.command))
+    command = shlex.join(report.command)
     if len(command) > LONGEST_COMMAND:
         command = command[:LONGEST_COMMAND] + "..."
     title = Text("energywrap: ") + Text(command, style="bold")
@@ -95,7 +97,7 @@ def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
     if energy.coverage < 0.995:
         words = words + Text(f", {100 * energy.coverage:.0f} % of the time", style="red")
     return (
-        Text(_printable(name)),
+        Text(name),
         Text(joules(energy.energy_j)),
         _interval(energy.energy_j, energy.low_j, energy.high_j, joules),
         words,
@@ -128,13 +130,13 @@ def _sentences(report: RunReport, path: str | None) -> list[Text]:
     if scope.energy_j:
         lines.append(Text("As much as " + " or ".join(comparisons(scope.energy_j)) + "."))
     for gap in report.not_measured:
-        lines.append(Text("not measured: ", style="yellow") + Text(_printable(f"{gap.what}: {gap.why}")))
+        lines.append(Text("not measured: ", style="yellow") + Text(f"{gap.what}: {gap.why}"))
     for warning in report.warnings:
-        lines.append(Text("warning: ", style="yellow") + Text(_printable(warning)))
+        lines.append(Text("warning: ", style="yellow") + Text(warning))
     if any(gap.fix for gap in report.not_measured):
         lines.append(Text("`energywrap doctor` says what would let more be measured."))
     if path is not None:
-        lines.append(Text("report: ") + Text(_printable(path), overflow="fold"))
+        lines.append(Text("report: ") + Text(path, overflow="fold"))
     return lines
 
 
@@ -214,9 +216,14 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _printable(text: str) -> str:
-    """Control characters spelled out: a command must not steer the terminal through its own name."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+def _printable(text: str, ascii_only: bool) -> str:
+    """Control characters spelled out: no name in a report may steer the terminal."""
+    plain = [c if c.isprintable() and (c.isascii() or not ascii_only) else _spelled(c) for c in text]
+    return "".join(plain)
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def _encoding(environ: Mapping[str, str]) -> str:
@@ -230,7 +237,11 @@ def _encoding(environ: Mapping[str, str]) -> str:
 def _width(environ: Mapping[str, str], fd: int, terminal: bool) -> int:
     if not terminal:
         columns = environ.get("COLUMNS", "")
-        return min(WIDEST, max(NARROWEST, int(columns))) if columns.isdigit() else PLAIN_WIDTH
+        return (
+            min(WIDEST, max(NARROWEST, int(columns)))
+            if len(columns) < 6 and columns.isascii() and columns.isdigit()
+            else PLAIN_WIDTH
+        )
     try:
         return min(WIDEST, max(NARROWEST, os.get_terminal_size(fd).columns))
     except OSError:

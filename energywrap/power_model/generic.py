@@ -46,10 +46,11 @@ def machine(threads: int, utilisation: float, doubt: float = 0.0) -> Watts:
     """Wall power of `threads` hardware threads at a mean `utilisation` (0..1), known to +-`doubt`."""
     u = min(1.0, max(0.0, utilisation))
     under, over = max(0.0, u - doubt), min(1.0, u + doubt)
+    possible = [under, u, over, *(knot for knot, _, _ in BAND if under < knot < over)]
     return Watts(
         threads * _per_thread(u),
-        threads * _per_thread(under) * _factors(under)[0],
-        threads * _per_thread(over) * _factors(over)[1],
+        threads * min(_per_thread(x) * _factors(x)[0] for x in possible),
+        threads * max(_per_thread(x) * _factors(x)[1] for x in possible),
     )
 
 

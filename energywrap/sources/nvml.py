@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from energywrap import syscalls
 from energywrap.errors import Unavailable
-from energywrap.model import Channel, Component, Gpu, Kind
+from energywrap.model import Channel, Component, Gpu, Kind, Skipped
 from energywrap.units import joules_from_millijoules, watts_from_milliwatts
 
 TYPE_CHECKING = False
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from energywrap.config import Settings
-    from energywrap.model import Skipped
 
 LIBRARY = "libnvidia-ml.so.1"
 TICK_S = 0.1  # the energy counter moves every 20 to 100 ms
 MAX_W = 3000.0  # well above any module sold; tells a restarted counter from a real step
 # Half-widths of the printed band, see docs/methodology.md#measured-energy
 ENERGY_ERROR, POWER_ERROR = 0.05, 0.10
+GPU_FIX = "nvidia-smi -q shows the state of each GPU"
 DRIVER_FIX = "install or load the NVIDIA driver (nvidia-smi must work)"
 
 
@@ -26,17 +26,17 @@ class Nvml:
     """All GPUs of the machine; one that stops answering is absent from the reading, the others go on."""
 
     name = "nvml"
-    skipped: tuple[Skipped, ...] = ()
 
     def __init__(self, library: Any) -> None:
         self._library = library
         self._handles: dict[str, Any] = {}
         self._names: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
+        self._silent: list[Skipped] = []
         self._reopened = False
         self._enumerate()
-        self.channels = tuple(
-            channel for number, uuid in enumerate(self._handles) for channel in self._channels(number, uuid)
-        )
+        self.channels = tuple(channel for uuid in self._handles for channel in self._channels(uuid))
+        self.skipped = tuple(self._silent)
         self.gpus = tuple(Gpu(name, uuid) for uuid, name in self._names.items())
 
     def _enumerate(self) -> None:
@@ -45,25 +45,27 @@ class Nvml:
                 handle = self._library.nvmlDeviceGetHandleByIndex(index)
                 uuid = _words(self._library.nvmlDeviceGetUUID(handle))
                 self._names[uuid] = _words(self._library.nvmlDeviceGetName(handle))
+                self._numbers[uuid] = index
                 self._handles[uuid] = handle
-            except self._library.NVMLError:
-                continue  # a GPU that is lost already gives no channel
+            except self._library.NVMLError as error:
+                self._silent.append(Skipped(f"nvml gpu-{index}", f"it does not answer: {error}", GPU_FIX))
 
-    def _channels(self, number: int, uuid: str) -> list[Channel]:
-        found = []
+    def _channels(self, uuid: str) -> list[Channel]:
+        found, refusal = [], None
         for quantity, kind, error in (
             ("energy", Kind.COUNTER, ENERGY_ERROR),
             ("power", Kind.GAUGE, POWER_ERROR),
         ):
             try:
                 self._ask(uuid, quantity)
-            except self._library.NVMLError:
-                continue  # asked, not guessed from the architecture: older and virtual GPUs lack one
+            except self._library.NVMLError as error:
+                refusal = error  # asked, not guessed from the architecture: older and virtual GPUs lack one
+                continue
             found.append(
                 Channel(
                     id=f"nvml:{uuid}:{quantity}",
                     component=Component.GPU,
-                    device=f"gpu-{number}",
+                    device=f"gpu-{self._numbers[uuid]}",
                     source=f"nvml {quantity}",
                     kind=kind,
                     max_w=MAX_W,
@@ -71,6 +73,9 @@ class Nvml:
                     error=error,
                 )
             )
+        if not found:
+            name = f"nvml gpu-{self._numbers[uuid]}"
+            self._silent.append(Skipped(name, f"tells neither energy nor power: {refusal}", GPU_FIX))
         return found
 
     def _ask(self, uuid: str, quantity: str) -> float:

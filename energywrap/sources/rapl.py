@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from energywrap.model import Gpu
 
 CONTROL_TYPES = ("intel-rapl", "intel-rapl-mmio")  # the second shows the same packages again
+DEFAULT_ROOT = "/sys"
 TICK_S = 0.001  # the hardware updates the counters about every millisecond
 MAX_W = 1000.0  # no package or memory of a socket draws more
 # Half-widths of the band printed around a reading, see docs/methodology.md#measured-energy
@@ -59,7 +60,7 @@ class Rapl:
         values = {}
         for channel_id, path in self._files.items():
             try:
-                values[channel_id] = joules_from_microjoules(float(_text(path)))
+                values[channel_id] = joules_from_microjoules(int(_text(path)))
             except (OSError, ValueError):
                 continue  # a zone that could not be read is absent; the report shows the lost coverage
         return values
@@ -88,6 +89,9 @@ def open_rapl(settings: Settings) -> Rapl:
                 skipped.append(Skipped("rapl psys", "the platform counter contains the package; never added",
                                        expected=True))  # fmt: skip
             continue
+        if not os.path.exists(path):
+            skipped.append(Skipped(f"rapl {zone.name}", f"{zone.folder} has no energy_uj", MOUNT_FIX))
+            continue
         if not os.access(path, os.R_OK):
             refused += 1
             skipped.append(Skipped(f"rapl {zone.name}", f"no permission to read {path}", UDEV_FIX))
@@ -105,7 +109,7 @@ def _zones(sys_root: str) -> list[Zone]:
     found = _walk(os.path.join(sys_root, "class/powercap"))
     for control in CONTROL_TYPES:
         found = found or _walk(os.path.join(sys_root, "devices/virtual/powercap", control))
-    return sorted(found, key=lambda zone: zone.id)
+    return sorted(found, key=lambda zone: (CONTROL_TYPES.index(zone.id.partition(":")[0]), zone.id))
 
 
 def _walk(folder: str) -> list[Zone]:
@@ -141,7 +145,7 @@ def _role(zone: Zone, zones: list[Zone]) -> tuple[str, str] | None:
 
 def _channel(zone: Zone, role: tuple[str, str], before: list[Channel]) -> Channel:
     try:
-        wrap_j = joules_from_microjoules(float(_text(os.path.join(zone.folder, "max_energy_range_uj"))))
+        wrap_j = joules_from_microjoules(int(_text(os.path.join(zone.folder, "max_energy_range_uj"))))
     except (OSError, ValueError):
         wrap_j = None  # then a decrease can only be taken for a restart: a lower bound
     component, device = role
@@ -176,6 +180,10 @@ def _text(path: str) -> str:
 
 
 def _absent(sys_root: str) -> Unavailable:
+    if sys_root != DEFAULT_ROOT and not os.path.isdir(os.path.join(sys_root, "class/powercap")):
+        return Unavailable(
+            f"{sys_root} holds no class/powercap", "give --sysfs-root the folder that holds class/"
+        )
     if _in_virtual_machine():
         return Unavailable("this is a virtual machine and its host passes no energy counter on")
     if not os.path.isdir(os.path.join(sys_root, "class/powercap")):
