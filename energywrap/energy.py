@@ -83,9 +83,9 @@ def add(tally: Tally, value: float | None, channel: Channel, moment: Moment, max
 
 
 def same_counter(tally: Tally, other: Tally, wrap_j: float | None) -> bool:
-    """Whether two dies show one and the same socket counter: equal at the start and equal at the end.
+    """Whether two dies show one and the same socket counter: equal at the start and at the end.
 
-    If the last readings are of different moments (one failed), equal mean power takes the place of the latter.
+    If the last readings are of different moments (one failed), equal mean power replaces the latter.
     """
     if tally.first is None or other.first is None or tally.last is None or other.last is None:
         return False

@@ -15,13 +15,13 @@ SECRET_PAIRS = {("api", "key"), ("access", "key"), ("private", "key"), ("account
 SECRET_ENDS = {"token", "pass", "auth"}
 SECRET_TAILS = ("password", "passwd")  # PGPASSWORD
 # `--pad-token`, `--max-token`: vocabulary of language models, not of authentication
-PLAIN_TOKENS = {"max", "num", "n", "pad", "eos", "bos", "unk", "mask", "sep", "cls", "stop", "special", "per",
-                "image", "audio", "start", "end"}  # fmt: skip
+PLAIN_TOKENS = {"max", "num", "n", "pad", "eos", "bos", "unk", "mask", "sep", "cls", "stop", "special",
+                "per", "image", "audio", "start", "end"}  # fmt: skip
 PLAIN_ENDS = {"file", "path", "dir", "name", "env", "type", "size", "length", "id"}
 # how well-known tokens begin, and the characters beside letters and digits that may follow
 TOKEN_STARTS = (("ghp_", ""), ("gho_", ""), ("ghs_", ""), ("ghu_", ""), ("github_pat_", "_"),
-                ("glpat-", "_-"), ("hf_", ""), ("npm_", ""), ("AKIA", ""), ("ASIA", ""), ("sk-", "_-"), ("sk_live_", ""),
-                ("xoxb-", "-"), ("xoxp-", "-"), ("AIza", "_-"), ("pypi-", "_-"), ("ya29.", "._-"),
+                ("glpat-", "_-"), ("hf_", ""), ("npm_", ""), ("AKIA", ""), ("ASIA", ""), ("sk-", "_-"),
+                ("sk_live_", ""), ("xoxb-", "-"), ("xoxp-", "-"), ("AIza", "_-"), ("pypi-", "_-"), ("ya29.", "._-"),
                 ("eyJ", "._-"))  # fmt: skip
 SHORTEST_TOKEN = 20
 QUOTES = "'\""

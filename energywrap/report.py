@@ -184,7 +184,7 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
 
 
 def _overhead(facts: Facts) -> Overhead:
-    """Our own CPU time, and the energy of the part that fell into the run, charged as to any other process."""
+    """Our own CPU time, and the energy of the part that fell into the run, charged as to any process."""
     cpu = [energy.energy_j for energy in facts.total.components if energy.component == Component.CPU]
     if facts.busy_s is None or not cpu:
         return Overhead(facts.own_cpu_s, None, "the energy of the CPU, or its busy time, is not known")

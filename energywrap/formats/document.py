@@ -13,9 +13,9 @@ from energywrap.record import fields
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _json import encode_basestring_ascii as _quote
+    from typing import Any, TypeVar
 
     T = TypeVar("T")
-    from typing import Any
 else:
     try:
         from _json import encode_basestring_ascii as _quote

@@ -17,7 +17,7 @@ LIBRARY = "libnvidia-ml.so.1"
 TICK_S = 0.1  # the energy counter moves every 20 to 100 ms
 MAX_W = 3000.0  # well above any module sold; tells a restarted counter from a real step
 # Half-widths of the printed band, see docs/methodology.md#measured-energy
-ENERGY_ERROR, POWER_ERROR = 0.05, 0.10
+QUANTITIES = (("energy", Kind.COUNTER, 0.05), ("power", Kind.GAUGE, 0.10))
 GPU_FIX = "nvidia-smi -q shows the state of each GPU"
 DRIVER_FIX = "install or load the NVIDIA driver (nvidia-smi must work)"
 
@@ -51,15 +51,12 @@ class Nvml:
                 self._silent.append(Skipped(f"nvml gpu-{index}", f"it does not answer: {error}", GPU_FIX))
 
     def _channels(self, uuid: str) -> list[Channel]:
-        found, refusal = [], None
-        for quantity, kind, error in (
-            ("energy", Kind.COUNTER, ENERGY_ERROR),
-            ("power", Kind.GAUGE, POWER_ERROR),
-        ):
+        found, refusal = [], ""
+        for quantity, kind, band in QUANTITIES:
             try:
                 self._ask(uuid, quantity)
             except self._library.NVMLError as error:
-                refusal = error  # asked, not guessed from the architecture: older and virtual GPUs lack one
+                refusal = str(error)  # asked, not guessed from the architecture: some GPUs lack one
                 continue
             found.append(
                 Channel(
@@ -70,7 +67,7 @@ class Nvml:
                     kind=kind,
                     max_w=MAX_W,
                     tick_s=TICK_S,
-                    error=error,
+                    error=band,
                 )
             )
         if not found:
