@@ -21,8 +21,8 @@ PLAIN_ENDS = {"file", "path", "dir", "name", "env", "type", "size", "length", "i
 # how well-known tokens begin, and the characters beside letters and digits that may follow
 TOKEN_STARTS = (("ghp_", ""), ("gho_", ""), ("ghs_", ""), ("ghu_", ""), ("github_pat_", "_"),
                 ("glpat-", "_-"), ("hf_", ""), ("npm_", ""), ("AKIA", ""), ("ASIA", ""), ("sk-", "_-"),
-                ("sk_live_", ""), ("xoxb-", "-"), ("xoxp-", "-"), ("AIza", "_-"), ("pypi-", "_-"), ("ya29.", "._-"),
-                ("eyJ", "._-"))  # fmt: skip
+                ("sk_live_", ""), ("xoxb-", "-"), ("xoxp-", "-"), ("AIza", "_-"), ("pypi-", "_-"),
+                ("ya29.", "._-"), ("eyJ", "._-"))  # fmt: skip
 SHORTEST_TOKEN = 20
 QUOTES = "'\""
 
