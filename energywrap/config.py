@@ -78,7 +78,7 @@ def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -
 
 def _variables(environ: Mapping[str, str]) -> list[tuple[str, Option | None]]:
     known: dict[str, Option] = {}
-    for option in OPTIONS:
+    for option in (option for option in OPTIONS if option.in_files):
         for variable in (*option.variables, PREFIX + option.name.upper()):
             known[variable] = option
     found: list[tuple[str, Option | None]] = [(v, o) for v, o in known.items() if v in environ]

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from energywrap.attribution import Joules
     from energywrap.model import CarbonIntensity, Facility
 
-SMALLEST = 1e-12
-
 
 @record
 class Factor:
@@ -35,8 +33,10 @@ def product(*factors: Factor) -> Factor:
         for factor in factors:
             high *= factor.high
         return Factor(max(value, 0.0), low, high)
-    below = sqrt(sum(log(max(f.low, SMALLEST) / f.value) ** 2 for f in factors))
     above = sqrt(sum(log(f.high / f.value) ** 2 for f in factors))
+    if any(factor.low <= 0 for factor in factors):
+        return Factor(value, 0.0, value * exp(above))
+    below = sqrt(sum(log(f.low / f.value) ** 2 for f in factors))
     return Factor(value, value * exp(-below), value * exp(above))
 
 

@@ -99,7 +99,7 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     duration_s = time.monotonic() - started_s
     if seen is not None:
         ours.attempt(lambda: deliver(prepared, conclude(seen, child, ending, duration_s), words))
-    return Outcome(ending, failed=ours.trouble and prepared.settings.strict)
+    return Outcome(ending, failed=ours.trouble and prepared.settings.strict and ending.code == 0)
 
 
 class Spared:

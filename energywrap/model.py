@@ -109,6 +109,7 @@ class CarbonIntensity:
     quality: str
     source: str
     licence: str
+    caution: str | None = None  # what a reader of this value must know
 
 
 @record

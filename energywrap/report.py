@@ -165,6 +165,8 @@ def _not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
 
 def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
     found = [*settings.warnings, *([facts.place.warning] if facts.place.warning else []), *facts.warnings]
+    if facts.intensity.caution:
+        found.append(f"zone {facts.intensity.zone}: {facts.intensity.caution}")
     found.extend(facts.total.warnings)
     tree = facts.tree
     if tree.cpu_s is not None and tree.rusage_cpu_s is not None:

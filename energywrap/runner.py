@@ -47,8 +47,8 @@ class NotStarted(Exception):
     """The command could not be executed: the status a shell would give, and why."""
 
     def __init__(self, name: str, number: int) -> None:
-        super().__init__(f"{name}: {os.strerror(number)}")
-        self.status = NOT_FOUND if number in ABSENT else NOT_RUNNABLE
+        super().__init__(f"{name or repr(name)}: {os.strerror(number)}")
+        self.status = NOT_FOUND if number == errno.ENOENT else NOT_RUNNABLE
 
 
 class Signals:
@@ -217,6 +217,8 @@ def _undo_locale_coercion() -> None:
 def _execute(arguments: list[bytes]) -> int:
     """execvp(3): the caller's PATH, a refusal remembered, scripts without a first line given to sh."""
     name = arguments[0]
+    if not name:
+        return errno.ENOENT
     direct = b"/" in name
     folders = [b""] if direct else os.environb.get(b"PATH", b"/bin:/usr/bin").split(b":")
     refusal = errno.ENOENT

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NEWEST_YEAR = 2025
 # Bands by kind and age of the value, as a part of it: docs/methodology.md#how-sure-an-intensity-is
+HYDRO_G_PER_KWH = 24.0  # IPCC AR5 median over the life cycle: the upper bound of a zone published as 0
 FRESH_BAND, OLDER_BAND, BORROWED_BAND = 0.10, 0.25, 0.50
 
 
@@ -42,7 +43,7 @@ def intensity(row: dict[str, str]) -> CarbonIntensity:
         name=row["name"],
         g_per_kwh=value,
         low_g_per_kwh=value * (1 - part),
-        high_g_per_kwh=value * (1 + part),
+        high_g_per_kwh=value * (1 + part) or HYDRO_G_PER_KWH,
         year=int(row["year"]) if row["year"] else None,
         boundary=row["boundary"],
         gas=row["gas"],
@@ -50,6 +51,7 @@ def intensity(row: dict[str, str]) -> CarbonIntensity:
         quality=row["quality"],
         source=row["source_id"],
         licence=row["licence"],
+        caution=row["note"] if row["default"] == "no" or value == 0 else None,
     )
 
 
