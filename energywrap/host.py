@@ -6,7 +6,7 @@ import os
 import sys
 
 from energywrap.model import Git, Host
-from energywrap.sources.modelled import ram_bytes
+from energywrap.sources.procstat import ram_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

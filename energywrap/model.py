@@ -52,6 +52,19 @@ class Channel:
 
 
 @record
+class Snapshot:
+    """Everything read at one instant, `at_s` after the sampler was made; what could not be read is absent."""
+
+    at_s: float
+    ahead_s: float  # the clock that counts suspend, less the one that does not
+    own_s: float  # CPU seconds of energywrap itself
+    busy_s: float | None  # CPU seconds of the machine
+    tree_s: float | None  # CPU seconds of the command's tree
+    values: dict[str, float]
+    read_at_s: dict[str, float]
+
+
+@record
 class Skipped:
     """A source, or a part of one, that does not speak in this run."""
 

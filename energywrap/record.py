@@ -19,28 +19,31 @@ else:
     def record(cls):
         """Give `cls` the constructor, equality, repr and immutability that its annotations describe."""
         names = tuple(cls.__annotations__)
-        defaults = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
-
-        def __init__(self, *args, **given):
-            values = {**defaults, **dict(zip(names, args)), **given}
-            if len(args) > len(names) or len(values) != len(names) or not values.keys() <= set(names):
-                wrong = sorted(set(names) ^ values.keys()) or "too many values"
-                raise TypeError(f"{cls.__name__}: {wrong} missing or unknown")
-            self.__dict__.update(values)
-
-        def __setattr__(self, name, value):
-            raise AttributeError(f"{cls.__name__} is frozen: {name} cannot change")
-
-        def __eq__(self, other):
-            return type(other) is cls and self.__dict__ == other.__dict__
-
-        def __repr__(self):
-            return f"{cls.__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in names)})"
-
-        cls.__init__, cls.__setattr__, cls.__eq__, cls.__repr__ = __init__, __setattr__, __eq__, __repr__
-        cls.__hash__ = lambda self: hash(tuple(self.__dict__.values()))
         cls.__fields__ = names
+        cls.__defaults__ = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
+        cls.__init__, cls.__setattr__ = _init, _refuse
+        cls.__eq__, cls.__hash__, cls.__repr__ = _equal, _hash, _show
         return cls
+
+    def _init(self, *args, **given):
+        names = self.__fields__
+        values = {**self.__defaults__, **dict(zip(names, args)), **given}
+        if len(args) > len(names) or len(values) != len(names) or not values.keys() <= set(names):
+            wrong = sorted(set(names) ^ values.keys()) or "too many values"
+            raise TypeError(f"{type(self).__name__}: {wrong} missing or unknown")
+        self.__dict__.update(values)
+
+    def _refuse(self, name, value):
+        raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot change")
+
+    def _equal(self, other):
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+    def _hash(self):
+        return hash(tuple(self.__dict__.values()))
+
+    def _show(self):
+        return f"{type(self).__name__}({', '.join(f'{n}={getattr(self, n)!r}' for n in self.__fields__)})"
 
 
 def fields(item: object) -> tuple[str, ...] | None:

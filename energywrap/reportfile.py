@@ -12,10 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from energywrap.config import Settings
 
-
-class NotWritten(Exception):
+class NotWritten(UserError):
     """The report could not be written, and why."""
 
 
@@ -38,17 +36,18 @@ def state_folder(environ: Mapping[str, str]) -> str | None:
     return os.path.join(base, "energywrap") if base else None
 
 
-def target(settings: Settings, environ: Mapping[str, str], folder: str, name: str) -> Target:
-    """Decide before the command starts. Raises UserError for an output that cannot ever be written."""
-    if settings.output is None:
-        state = state_folder(environ)
-        if state is None:
-            return Target(
-                None, None, "no home directory is known; set HOME or XDG_STATE_HOME, or give --output"
-            )
-        return Target(os.path.join(state, "reports", name), None, None)
-    given = settings.output
-    where = f"--output {given}" if settings.origin["output"] == "flag" else f"output = {given}"
+def in_state_folder(environ: Mapping[str, str], started_at: str, run_id: str) -> Target:
+    """The default place: one file per run, named by its start and its id."""
+    state = state_folder(environ)
+    if state is None:
+        return Target(None, None, "no home directory is known; set HOME or XDG_STATE_HOME, or give --output")
+    name = f"{started_at.replace('-', '').replace(':', '')}-{run_id}.json"
+    return Target(os.path.join(state, "reports", name), None, None)
+
+
+def named(given: str, origin: str, folder: str) -> Target:
+    """What the user named. Raises UserError for an output that cannot ever be written."""
+    where = f"--output {given}" if origin == "flag" else f"output = {given} ({origin})"
     if given == "-":
         raise UserError(f"{where}: standard output belongs to the command", "give a file, or /dev/stderr")
     path = os.path.join(folder, given)

@@ -189,7 +189,7 @@ def _become(arguments: list[bytes], signals: Signals, wrapper: int, gate: int, f
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
         if os.getppid() != wrapper or os.read(gate, 1) == b"":
             os._exit(OWN_FAILURE)
-        _undo_locale_coercion()
+        _restore_environment(wrapper)
         signals.restore()
         number = _execute(arguments)
     except OSError as err:
@@ -201,17 +201,26 @@ def _become(arguments: list[bytes], signals: Signals, wrapper: int, gate: int, f
             os._exit(NOT_RUNNABLE)
 
 
-def _undo_locale_coercion() -> None:
-    """Python may have put LC_CTYPE into our environment (PEP 538); the command's must not have it."""
-    if "LC_CTYPE" not in os.environ:
-        return
+def _restore_environment(wrapper: int) -> None:
+    """Undo what Python did to LC_CTYPE (PEP 538), and pass on a LISTEN_PID that meant this process."""
+    given = _given_environment()
+    if given is not None and b"LC_CTYPE" in os.environb:
+        found = [entry[9:] for entry in given if entry.startswith(b"LC_CTYPE=")]
+        if not found:
+            os.unsetenv(b"LC_CTYPE")
+        elif os.environb[b"LC_CTYPE"] != found[0]:
+            os.putenv(b"LC_CTYPE", found[0])
+    if os.environb.get(b"LISTEN_PID") == b"%d" % wrapper:
+        os.putenv(b"LISTEN_PID", b"%d" % os.getpid())  # sockets passed on by systemd are the command's
+
+
+def _given_environment() -> list[bytes] | None:
+    """The environment as the kernel handed it to us; None without /proc."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            given = file.read().split(b"\0")
+            return file.read().split(b"\0")
     except OSError:
-        return
-    if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
-        os.unsetenv("LC_CTYPE")
+        return None
 
 
 def _execute(arguments: list[bytes]) -> int:

@@ -1,4 +1,4 @@
-"""The background thread: the clock, the readings, the fold."""
+"""The background thread: the clock and the readings."""
 
 from __future__ import annotations
 
@@ -6,93 +6,65 @@ import _thread
 import os
 import time
 
-from energywrap import energy
-from energywrap.model import Tally
-from energywrap.sources.modelled import cpu_times
-from energywrap.trace import Recorder
+from energywrap.model import Snapshot
+from energywrap.sources.procstat import cpu_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from energywrap.accounting import Meter
-    from energywrap.model import Channel
+    from energywrap.fold import Fold
     from energywrap.sources import Source
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
-GAP_PERIODS, SHORTEST_GAP_S = 3.0, 1.0  # a gauge is not integrated across a longer silence
-SUSPENDED_S = 0.5  # the clock that counts sleep ran ahead by this much: the machine was suspended
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
-COMPANIONS = (":low", ":high")
 
 
 class Sampler:
-    """Reads every source now and then, and keeps one tally per channel: constant memory."""
+    """Reads every source now and then; the fold keeps what the readings add up to."""
 
     def __init__(self, sources: Sequence[Source], meter: Meter, interval_s: float) -> None:
         self._sources = sources
         self._meter = meter
         self._period_s = min(interval_s, LONGEST_PERIOD_S)
-        self._max_gap_s = max(GAP_PERIODS * self._period_s, SHORTEST_GAP_S)
-        self._channels = _with_companions([c for source in sources for c in source.channels])
-        self.tallies = {channel_id: Tally() for channel_id in self._channels}
-        self.trace = Recorder(self._period_s)
-        self.busy_s: float | None = None
-        self.own_s = 0.0  # our own CPU time between the first and the last reading
-        self.suspended_s = 0.0
+        self._fold: Fold | None = None
+        self._pending: list[Snapshot] = []
+        self._start_s = time.monotonic()
         self.warnings: list[str] = []
         self._problem: Exception | None = None
-        self._before: tuple[float, float | None, float | None] | None = None
-        self._ahead_s = _clock_ahead()
-        self._start_s = self._own_start_s = 0.0
-        self._share: float | None = None
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
         self._started = False
 
     def read(self) -> None:
-        """One reading of every source, folded into the tallies."""
-        now = time.monotonic()
+        """One reading of every source; it is folded later, so that the command need not wait for that."""
         own = os.times()
-        if self._before is None:
-            self._start_s = now
-            self._own_start_s = own.user + own.system
-        self.own_s = own.user + own.system - self._own_start_s
-        ahead = _clock_ahead()
-        slept, self._ahead_s = ahead - self._ahead_s, ahead
-        suspended = slept > SUSPENDED_S
-        self.suspended_s += slept if suspended else 0.0
-        share = self._slice_share(now)
+        now = time.monotonic()
+        tree_s = self._meter.cpu_s() if self._meter.live else None
+        busy_s, ahead_s = _busy_s(), _clock_ahead()
+        values: dict[str, float] = {}
+        read_at_s: dict[str, float] = {}
         for source in self._sources:
             before = time.monotonic()
-            values = source.read()
+            found = source.read()
             at_s = (before + time.monotonic()) / 2 - self._start_s
-            moment = energy.Moment(at_s, share, suspended)
-            for channel in source.channels:
-                for name in (channel.id, channel.low_id, channel.high_id):
-                    if name is not None:
-                        self._fold(name, values.get(name), moment)
+            values.update(found)
+            read_at_s.update(dict.fromkeys(found, at_s))
+        at_s = now - self._start_s
+        self._pending.append(
+            Snapshot(at_s, ahead_s, own.user + own.system, busy_s, tree_s, values, read_at_s)
+        )
 
-    def _fold(self, name: str, value: float | None, moment: energy.Moment) -> None:
-        old = self.tallies[name]
-        new = energy.add(old, value, self._channels[name], moment, self._max_gap_s)
-        self.tallies[name] = new
-        seconds = new.covered_s - old.covered_s
-        if seconds > 0 and not name.endswith(COMPANIONS):
-            self.trace.add(name, moment.at_s - seconds, moment.at_s, new.joules - old.joules)
+    def folded(self) -> Fold:
+        """What all readings so far add up to."""
+        from energywrap.fold import Fold  # not needed before the command has started
 
-    def _slice_share(self, now: float) -> float | None:
-        """The command's share of the machine's CPU time since the reading before."""
-        busy, tree = _busy_s(), self._meter.cpu_s() if self._meter.live else None
-        before, self._before = self._before, (now, busy, tree)
-        if before is None or busy is None or before[1] is None:
-            return self._share
-        passed = busy - before[1]
-        self.busy_s = (self.busy_s or 0.0) + passed
-        if tree is not None and before[2] is not None:
-            used = max(0.0, tree - before[2])
-            self._share = used / max(passed, used) if used > 0 else 0.0
-        return self._share
+        if self._fold is None:
+            self._fold = Fold([c for source in self._sources for c in source.channels], self._period_s)
+        while self._pending:
+            self._fold.add(self._pending.pop(0))
+        return self._fold
 
     def start(self) -> None:
         """Go on reading in the background, or warn that no thread can be had."""
@@ -110,6 +82,7 @@ class Sampler:
             due = time.monotonic() + self._period_s
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 self.read()
+                self.folded()
                 due = max(due + self._period_s, time.monotonic())  # after a gap: go on, do not catch up
         except Exception as problem:  # carried to the main thread, which raises it there
             self._problem = problem
@@ -127,16 +100,6 @@ class Sampler:
                 raise self._problem
         self.read()
         return True
-
-
-def _with_companions(channels: Sequence[Channel]) -> dict[str, Channel]:
-    """Channels by id; a model's bounds are folded by the rules of their channel."""
-    found = {}
-    for channel in channels:
-        for name in (channel.id, channel.low_id, channel.high_id):
-            if name is not None:
-                found[name] = channel
-    return found
 
 
 def _busy_s() -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from energywrap.accounting import cgroup, perf, subreaper
+from energywrap.accounting import perf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
             """Let go of what the meter holds."""
 
 
-METHODS = (perf.watch, cgroup.watch, subreaper.watch)
-
-
 def watch(pid: int) -> Meter:
     """Start counting the tree of the gated process `pid`: perf, else our own cgroup, else a subreaper."""
-    for method in METHODS:
-        meter = method(pid)
-        if meter is not None:
-            return meter
-    return subreaper.Waited()
+    meter = perf.watch(pid)
+    if meter is not None:
+        return meter
+    from energywrap.accounting import cgroup, subreaper
+
+    return cgroup.watch(pid) or subreaper.watch(pid) or subreaper.Waited()
 
 
 def own_storage_bytes() -> tuple[int, int] | None:

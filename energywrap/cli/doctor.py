@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from energywrap import config, plan, sources
-from energywrap.accounting import METHODS
 from energywrap.host import unread_gpus
 from energywrap.model import Channel, Kind
+
+PERF_FIX = "sysctl kernel.perf_event_paranoid=2   (as root; then perf counts every process exactly)"
 
 
 def doctor(
@@ -21,7 +22,8 @@ def doctor(
     """Say what can be measured on this machine, what cannot, why, and what would change that."""
     given = {"sysfs_root": sysfs_root} if sysfs_root else {}
     settings = config.resolve(given, os.environ, config.folder())
-    opened, skipped = sources.open_all(settings)
+    opened, skipped, absent = sources.open_all(settings)
+    skipped += sources.explain(settings, absent)
     channels = [channel for source in opened for channel in source.channels]
     speaking = _speaking(channels)
     typer.echo("Sources")
@@ -62,15 +64,9 @@ def _accounting() -> str:
     if pid == 0:
         os.read(os.pipe()[0], 1)  # waits for ever: nobody writes; the parent ends it
     try:
-        for method in METHODS:
-            meter = method(pid)
-            if meter is not None:
-                meter.close()
-                hint = (
-                    "" if meter.live else "; sysctl kernel.perf_event_paranoid=2 would allow perf (as root)"
-                )
-                return f"by {meter.method}{hint}"
+        meter = accounting.watch(pid)
+        meter.close()
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
-    return "by waiting for children only: processes that detach themselves are missed"
+    return f"by {meter.method}" + ("" if meter.live else f"; fix: {PERF_FIX}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+from energywrap import syscalls
 from energywrap.errors import Unavailable
 from energywrap.model import Skipped
-from energywrap.sources import modelled, nvml, rapl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,25 +30,74 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Let go of the hardware."""
 
+    Promising = Callable[[Settings], bool]
     Opener = Callable[[Settings], Source]
 
-OPENERS: Mapping[str, Opener] = {
-    "rapl": rapl.open_rapl,
-    "nvml": nvml.open_nvml,
-    "model": modelled.open_model,
+
+def _rapl(settings: Settings) -> Source:
+    from energywrap.sources import rapl
+
+    return rapl.open_rapl(settings)
+
+
+def _nvml(settings: Settings) -> Source:
+    from energywrap.sources import nvml
+
+    return nvml.open_nvml(settings)
+
+
+def _model(settings: Settings) -> Source:
+    from energywrap.sources import modelled
+
+    return modelled.open_model(settings)
+
+
+def _has_powercap(settings: Settings) -> bool:
+    trees = ("class/powercap", "devices/virtual/powercap")
+    return any(os.path.isdir(os.path.join(settings.sysfs_root, tree)) for tree in trees)
+
+
+def _has_driver(settings: Settings) -> bool:
+    return not syscalls.LINUX or syscalls.library_present("libnvidia-ml.so.1")
+
+
+# By name: whether the source is worth importing before the command starts, and what opens it.
+OPENERS: Mapping[str, tuple[Promising, Opener]] = {
+    "rapl": (_has_powercap, _rapl),
+    "nvml": (_has_driver, _nvml),
+    "model": (lambda settings: True, _model),
 }
 
 
-def open_all(settings: Settings) -> tuple[list[Source], list[Skipped]]:
-    """Every source that can be opened here, and why each other one, or a part of it, cannot."""
+def open_all(settings: Settings) -> tuple[list[Source], list[Skipped], list[str]]:
+    """The sources opened here, the parts of them that do not speak, and the names without promise."""
     opened: list[Source] = []
     skipped: list[Skipped] = []
-    for name, opener in OPENERS.items():
+    absent: list[str] = []
+    for name, (promising, opener) in OPENERS.items():
+        if not promising(settings):
+            absent.append(name)
+            continue
         try:
             source = opener(settings)
         except Unavailable as absence:
-            skipped.append(Skipped(name, absence.reason, absence.fix, absence.expected))
+            skipped.append(_skipped(name, absence))
         else:
             opened.append(source)
             skipped.extend(source.skipped)
-    return opened, skipped
+    return opened, skipped, absent
+
+
+def explain(settings: Settings, absent: list[str]) -> list[Skipped]:
+    """Why the sources without promise cannot be opened, in their own words; asked when there is time."""
+    found = []
+    for name in absent:
+        try:
+            OPENERS[name][1](settings).close()
+        except Unavailable as absence:
+            found.append(_skipped(name, absence))
+    return found
+
+
+def _skipped(name: str, absence: Unavailable) -> Skipped:
+    return Skipped(name, absence.reason, absence.fix, absence.expected)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from energywrap.errors import Unavailable
 from energywrap.model import Basis, Channel, Component, Kind
-from energywrap.power_model import generic
-from energywrap.units import BYTES_PER_GB, BYTES_PER_KIB
+from energywrap.sources.procstat import CpuTimes, cpu_times, ram_bytes
+from energywrap.units import BYTES_PER_GB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ class Modelled:
         return dict(self._sums) if self._sums else _zeros()
 
     def _add(self, seconds: float, times: CpuTimes) -> None:
+        from energywrap.power_model import generic  # not needed before the command has started
+
         busy = times.busy_s - self._before[1].busy_s
         doubt = min(1.0, times.tick_s / seconds)
         watts = generic.split(times.cpus, self._gigabytes, busy / (seconds * times.cpus), doubt)
@@ -66,40 +67,6 @@ class Modelled:
 
     def close(self) -> None:
         """Nothing is held open."""
-
-
-class CpuTimes:
-    """Busy CPU seconds of the whole machine since it started (guests' time included, steal not)."""
-
-    __slots__ = ("busy_s", "cpus", "tick_s")
-
-    def __init__(self, busy_s: float, cpus: int, tick_s: float) -> None:
-        self.busy_s, self.cpus, self.tick_s = busy_s, cpus, tick_s
-
-
-def cpu_times(stat: str = "/proc/stat") -> CpuTimes:
-    """The first lines of /proc/stat: user, nice, system, irq and softirq of all CPUs, and their number.
-
-    Raises OSError or ValueError when they cannot be read.
-    """
-    with open(stat, "rb") as file:
-        text = file.read()
-    whole, _, rest = text.partition(b"\n")
-    fields = [int(field) for field in whole.split()[1:8]]
-    if len(fields) < 7:
-        raise ValueError(f"{stat} has an unknown form")
-    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-    cpus = sum(line.startswith(b"cpu") for line in rest.split(b"\n")) or 1
-    return CpuTimes((sum(fields) - fields[3] - fields[4]) * tick_s, cpus, tick_s)
-
-
-def ram_bytes(meminfo: str = "/proc/meminfo") -> int:
-    """Installed memory as the kernel sees it. Raises OSError or ValueError when it cannot be read."""
-    with open(meminfo, "rb") as file:
-        name, kib, *_ = file.readline().split()
-    if name != b"MemTotal:":
-        raise ValueError(f"{meminfo} has an unknown form")
-    return int(kib) * BYTES_PER_KIB
 
 
 def open_model(settings: Settings) -> Modelled:

@@ -1,0 +1,133 @@
+"""The second half of the straight line: what there is time for once the command has ended."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energywrap import accounting, attribution, energy, facility, grid, host, place, plan, reportfile, runner
+from energywrap import sources as sources_of
+from energywrap.formats import document
+from energywrap.model import Tree
+from energywrap.record import record, replace
+from energywrap.report import Facts, assemble
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from energywrap.energy import Total
+    from energywrap.measure import Accepted, Observation
+    from energywrap.runner import Child, Ending
+
+
+@record
+class Measured:
+    """The command's end and what was read on the way."""
+
+    ending: Ending
+    duration_s: float
+    ended_at_s: float
+    tree: Tree
+    seen: Observation
+
+
+def close(
+    seen: Observation, child: Child, ending: Ending, duration_s: float, ended_at_s: float, finished: bool
+) -> Measured:
+    """Close the accounts; a source that hangs in its driver is left alone."""
+    tree = _tree(seen, child, ending)
+    for source in seen.sources if finished else ():
+        source.close()
+    return Measured(ending, duration_s, ended_at_s, tree, seen)
+
+
+def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> None:
+    """Assemble the report, write it and show it. Raises NotWritten, after showing it all the same."""
+    settings, run_id = accepted.settings, os.urandom(8).hex()
+    report = assemble(_facts(accepted, measured, words, run_id), settings)
+    target = accepted.target or reportfile.in_state_folder(os.environ, report.started_at, run_id)
+    path, failure = target.path, None
+    try:
+        reportfile.write(target, document.text(report))
+    except reportfile.NotWritten as err:
+        path, failure = None, err
+    if not settings.quiet:
+        from energywrap.formats import table
+
+        runner.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
+    if failure is not None:
+        raise failure
+
+
+def _facts(accepted: Accepted, measured: Measured, words: Sequence[str], run_id: str) -> Facts:
+    settings, seen = accepted.settings, measured.seen
+    where = place.resolve(settings, os.environ)
+    fold = seen.sampler.folded()
+    total = energy.total(
+        plan.choose([channel for source in seen.sources for channel in source.channels]),
+        fold.tallies,
+        measured.duration_s,
+    )
+    gpus = [gpu for source in seen.sources for gpu in source.gpus]
+    git = seen.provenance.git()
+    own = os.times()
+    tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
+    return Facts(
+        run_id=run_id,
+        words=tuple(_readable(word) for word in words),
+        exit_code=measured.ending.code,
+        signal=measured.ending.signal,
+        core_dumped=measured.ending.core_dumped,
+        started_at=_utc(accepted.started_at_s),
+        ended_at=_utc(measured.ended_at_s),
+        duration_s=measured.duration_s,
+        suspended_s=fold.suspended_s,
+        total=total,
+        tallies=fold.tallies,
+        skipped=(*seen.skipped, *sources_of.explain(settings, seen.absent)),
+        share=attribution.share(measured.tree.cpu_s, fold.busy_s, tick_s, cpus),
+        live=seen.meter.live,
+        tree=measured.tree,
+        place=where,
+        intensity=grid.lookup(settings, where),
+        facility=facility.resolve(settings),
+        trace=fold.trace.trace(_names(total)),
+        host=host.facts(gpus, reportfile.state_folder(os.environ)),
+        git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ)),
+        unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
+        own_cpu_s=own.user + own.system,
+        own_run_cpu_s=fold.own_s,
+        busy_s=fold.busy_s,
+        warnings=tuple(seen.sampler.warnings),
+    )
+
+
+def _names(total: Total) -> dict[str, str]:
+    """What each speaking channel is called in the trace."""
+    parts = zip(total.channels, total.components)
+    return {channel: f"{part.component} {part.device}" for channel, part in parts}
+
+
+def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
+    counted = seen.meter.cpu_s()
+    seen.meter.close()
+    moved, before = accounting.own_storage_bytes(), seen.moved_before
+    return Tree(
+        cpu_s=ending.cpu_s if counted is None else max(counted, ending.cpu_s),
+        method=seen.meter.method,
+        rusage_cpu_s=ending.cpu_s,
+        max_rss_bytes=ending.max_rss_bytes,
+        max_rss_bound="exact" if ending.max_rss_bytes > child.rss_at_fork_bytes else "at most",
+        read_bytes=moved[0] - before[0] if moved and before else None,
+        write_bytes=moved[1] - before[1] if moved and before else None,
+    )
+
+
+def _readable(word: str) -> str:
+    """The word as text; bytes that are no UTF-8 are spelled out."""
+    return os.fsencode(word).decode("utf-8", "backslashreplace")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

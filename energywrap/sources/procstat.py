@@ -1,0 +1,41 @@
+"""Busy CPU time and memory size of the whole machine, as the kernel counts them."""
+
+from __future__ import annotations
+
+import os
+
+from energywrap.record import record
+from energywrap.units import BYTES_PER_KIB
+
+
+@record
+class CpuTimes:
+    """Busy CPU seconds of the whole machine since it started (guests' time included, steal not)."""
+
+    busy_s: float
+    cpus: int
+    tick_s: float
+
+
+def cpu_times(stat: str = "/proc/stat") -> CpuTimes:
+    """The first lines of /proc/stat: user, nice, system, irq and softirq of all CPUs, and their number.
+
+    Raises OSError or ValueError when they cannot be read.
+    """
+    with open(stat, "rb") as file:
+        text = file.read()
+    whole, _, rest = text.partition(b"\n")
+    fields = [int(field) for field in whole.split()[1:8]]
+    if len(fields) < 7:
+        raise ValueError(f"{stat} has an unknown form")
+    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
+    return CpuTimes((sum(fields) - fields[3] - fields[4]) * tick_s, rest.count(b"cpu") or 1, tick_s)
+
+
+def ram_bytes(meminfo: str = "/proc/meminfo") -> int:
+    """Installed memory as the kernel sees it. Raises OSError or ValueError when it cannot be read."""
+    with open(meminfo, "rb") as file:
+        name, kib, *_ = file.readline().split()
+    if name != b"MemTotal:":
+        raise ValueError(f"{meminfo} has an unknown form")
+    return int(kib) * BYTES_PER_KIB
