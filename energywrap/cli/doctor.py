@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from energywrap import config, plan, sources
+from energywrap import accounting, config, plan, sources
 from energywrap.host import unread_gpus
 from energywrap.model import Channel, Kind
 
