@@ -141,7 +141,7 @@ def _load(path: str) -> dict[str, object]:
             table: dict[str, object] = tomllib.load(file)
     except OSError as err:
         raise UserError(f"cannot read the configuration file {path}: {err.strerror}") from err
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:  # what the parser itself objects to, and what breaks it
         raise UserError(f"{path} is not valid TOML: {err}") from err
     return table
 
@@ -193,6 +193,8 @@ def _checked(option: Option, value: object, where: str) -> Value:
         return value
     if not isinstance(value, str):
         raise UserError(f"{where} = {value!r} is not text", "put it in quotes")
+    if "\0" in value:
+        raise UserError(f"{where} = {value!r} holds a NUL character")
     if not value:
         raise UserError(f"{where} is empty", f"give a {option.metavar} or leave it out")
     return value

@@ -34,9 +34,9 @@ def command(words: Sequence[str]) -> tuple[str, ...]:
 
 def is_secret_name(name: str) -> bool:
     """Whether an option's or a variable's name says that its value is a secret."""
-    if "/" in name or "." in name.strip("."):
+    if "/" in name:
         return False  # a path
-    parts = _parts(name)
+    parts = _parts(name.rpartition(".")[2])
     if not parts or (parts[-1] in PLAIN_ENDS and len(parts) > 1 and "secret" not in parts):
         return False
     last, before = parts[-1], parts[-2] if len(parts) > 1 else ""

@@ -80,9 +80,9 @@ def _into(fd: int, data: bytes) -> None:
 
 
 def _replace(path: str, data: bytes) -> None:
-    folder, name = os.path.split(path)
+    folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    temporary = os.path.join(folder, f".energywrap-{os.getpid()}.tmp")
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     try:
         with os.fdopen(fd, "wb") as file:

@@ -33,6 +33,7 @@ class Sampler:
         self._start_s = time.monotonic()
         self.warnings: list[str] = []
         self._problem: Exception | None = None
+        self._folding = _thread.allocate_lock()
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
         self._started = False
@@ -60,11 +61,12 @@ class Sampler:
         """What all readings so far add up to."""
         from energywrap.fold import Fold  # not needed before the command has started
 
-        if self._fold is None:
-            self._fold = Fold([c for source in self._sources for c in source.channels], self._period_s)
-        while self._pending:
-            self._fold.add(self._pending.pop(0))
-        return self._fold
+        with self._folding:  # a thread that hung may come back while the main one concludes
+            if self._fold is None:
+                self._fold = Fold([c for source in self._sources for c in source.channels], self._period_s)
+            while self._pending:
+                self._fold.add(self._pending.pop(0))
+            return self._fold
 
     def start(self) -> None:
         """Go on reading in the background, or warn that no thread can be had."""

@@ -66,8 +66,13 @@ def _scalar(value: object) -> str:
         shown = f"{value:.10g}"
         return shown if any(mark in shown for mark in ".e") else shown + ".0"
     if isinstance(value, str):
-        return _quote(value)
+        return _quote(value if value.isascii() else _valid(value))
     raise TypeError(f"{type(value).__name__} has no place in a report")
+
+
+def _valid(value: str) -> str:
+    """Text that UTF-8 can hold: bytes that were none when we got them are spelled out."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def parse(source: str, where: str) -> RunReport:
@@ -87,6 +92,8 @@ def parse(source: str, where: str) -> RunReport:
         report: RunReport = _build("RunReport", document, "report")
         if not {"machine", "command"} <= report.scopes.keys():
             raise ValueError("scopes must hold machine and command")
+        if not report.command:
+            raise ValueError("command holds no word")
     except ValueError as err:
         raise UserError(f"{where} is not a complete report: {err}") from err
     return report

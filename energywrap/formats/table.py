@@ -91,7 +91,7 @@ def _energies(report: RunReport, ascii_only: bool) -> Table:
 
 def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
     name = f"{energy.component} ({energy.device})" if energy.device != energy.component else energy.component
-    basis = Text(energy.basis, style=STYLES[energy.basis])
+    basis = Text(energy.basis, style=STYLES.get(energy.basis, ""))
     source = energy.source.removeprefix("model: ")
     words = basis + Text(f" ({source})")
     if energy.coverage < 0.995:
