@@ -84,9 +84,10 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     ours = Spared()
     seen = ours.attempt(lambda: observe(child, accepted.settings, accepted.folder))
     started_s = time.monotonic()
-    runner.release(child, words[0])
+    runner.release(child)
     ending = runner.wait(child, signals, lambda: ours.attempt(lambda: go_on(accepted, seen)))
     duration_s = time.monotonic() - started_s
+    runner.confirm(child, words[0])
     if seen is not None:
         ours.attempt(lambda: report(accepted, seen, child, ending, duration_s, words))
     return Outcome(ending, failed=ours.trouble and accepted.settings.strict and ending.code == 0)

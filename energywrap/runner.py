@@ -17,6 +17,7 @@ else:
 
 NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE = 127, 126, 125
 STOPS = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
+TIMERS = {_signal.SIGALRM, _signal.SIGVTALRM, _signal.SIGPROF}  # they survive an exec, but not a fork
 UNBLOCKABLE = {_signal.SIGKILL, _signal.SIGSTOP, 32, 33}  # 32, 33 belong to the C library's threads
 FOLLOWED_AFTER_S = 0.05  # shorter commands get neither a sampler nor anything else started for them
 ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -58,6 +59,11 @@ class Signals:
         every = set(range(1, _signal.NSIG)) - UNBLOCKABLE
         self.caught = every
         self.mask_before = _signal.pthread_sigmask(_signal.SIG_BLOCK, every)
+        self.pending_before = _signal.sigpending() & self.mask_before  # blocked and sent before we were here
+        while self.pending_before and _signal.sigtimedwait(self.pending_before, 0) is not None:
+            pass  # they are the command's: it gets them back
+        if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # the child must die of it, not raise
         self.ignored_children = _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # else the command's status would be lost
 
@@ -67,6 +73,8 @@ class Signals:
             _signal.signal(number, _signal.SIG_DFL)
         if self.ignored_children:
             _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
+        for number in self.pending_before:
+            os.kill(os.getpid(), number)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask_before)
 
 
@@ -85,14 +93,17 @@ def spawn(words: Sequence[str], signals: Signals) -> Child:
     return Child(pid, gate_in, failure_out, rss)
 
 
-def release(child: Child, name: str) -> None:
-    """Let the command start. Raises NotStarted when the system cannot execute it."""
+def release(child: Child) -> None:
+    """Let the command start. Whether it did is asked when its process has ended: it may be stopped before."""
     os.write(child.gate, b"!")
     os.close(child.gate)
+
+
+def confirm(child: Child, name: str) -> None:
+    """Raise NotStarted if the process that has ended could not execute the command."""
     answer = os.read(child.failure, 4)
     os.close(child.failure)
     if answer:
-        os.waitpid(child.pid, 0)
         raise NotStarted(name, int.from_bytes(answer, "little"))
 
 
@@ -109,9 +120,19 @@ def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Endi
             ending = _changed(child)
             if ending is not None:
                 return ending
-        elif info.si_code <= 0 and info.si_pid not in (child.pid, os.getpid()):
-            # sent by a process; what the kernel sends (terminal keys, hang-up) the command gets itself
+        elif _is_for_command(info, child):
             _send(child.pid, info.si_signo)
+
+
+def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
+    """Whether the command has not got this signal itself and ought to.
+
+    What a process sends is passed on, unless it was the command or ourselves. What the kernel sends (terminal
+    keys, hang-up) the command gets as well, except from a timer set before energywrap took the process over.
+    """
+    if info.si_code > 0:
+        return info.si_signo in TIMERS
+    return info.si_pid not in (child.pid, os.getpid())
 
 
 def leave_as(ending: Ending) -> None:
