@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Callable, Sequence
+
+    from energywrap.canary import Canary
 else:
     import _signal  # `signal` itself wraps the same functions in enums that take 5 ms to build
 
@@ -109,29 +111,43 @@ def confirm(child: Child, name: str) -> None:
 
 def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Ending:
     """Serve signals until the command has ended; `when_alive` is called once it has lived 50 ms."""
-    timeout = FOLLOWED_AFTER_S
+    timeout, canary = FOLLOWED_AFTER_S, None
     while True:
         info = _signal.sigtimedwait(signals.caught, timeout)
         if info is None:
             if timeout == FOLLOWED_AFTER_S:
                 timeout = 3600.0
+                canary = _canary()  # before any thread: a fork copies only the one that calls it
                 when_alive()
         elif info.si_signo == _signal.SIGCHLD:
             ending = _changed(child)
             if ending is not None:
                 return ending
-        elif _is_for_command(info, child):
-            _send(child.pid, info.si_signo)
+        else:
+            to_all = canary is not None and canary.heard(info.si_signo)
+            if not to_all and _is_for_command(info, child):
+                _send(child.pid, info.si_signo)
+
+
+def _canary() -> Canary | None:
+    from energywrap.canary import Canary
+
+    try:
+        return Canary()
+    except OSError:
+        return None  # no process or descriptor to be had: a signal to the group will arrive twice
 
 
 def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
-    """Whether the command has not got this signal itself and ought to.
+    """Whether the command ought to get a signal that was sent to us alone.
 
     What a process sends is passed on, unless it was the command or ourselves. What the kernel sends (terminal
-    keys, hang-up) the command gets as well, except from a timer set before energywrap took the process over.
+    keys, hang-up) the command gets as well, except from a timer set before energywrap took the process over,
+    and a hang-up if we lead the session: then the kernel tells nobody else.
     """
     if info.si_code > 0:
-        return info.si_signo in TIMERS
+        hung_up = info.si_signo in (_signal.SIGHUP, _signal.SIGCONT) and os.getsid(0) == os.getpid()
+        return hung_up or info.si_signo in TIMERS
     return info.si_pid not in (child.pid, os.getpid())
 
 
