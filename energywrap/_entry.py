@@ -14,8 +14,13 @@ _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def _own_path() -> None:
     """Import from the installation only: PYTHONPATH and the working directory belong to the command."""
-    foreign = {"", os.curdir, *os.environ.get("PYTHONPATH", "").split(os.pathsep)}
-    if sys.argv[:1] == ["-m"] or sys.argv[0].endswith("__main__.py"):
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    foreign = {"", os.curdir, *given}
+    try:
+        foreign.update(map(os.path.abspath, given))  # as `site` has made them
+    except OSError:
+        pass  # the working directory is gone, and so is what relative entries meant
+    if sys.argv[0].endswith("__main__.py"):
         foreign.add(sys.path[0])  # python -m puts the working directory there
     sys.path[:] = [path for path in sys.path if path not in foreign or path == _HERE]
 
@@ -53,8 +58,8 @@ def _run(arguments: list[str]) -> None:
     except runner.NotStarted as failure:
         runner.say(str(failure))
         os._exit(failure.status)
-    except OSError as failure:  # no process, no pipe: nothing has started
-        _refuse(f"cannot start the command: {failure.strerror or failure}")
+    except (OSError, ImportError) as failure:  # no process, no descriptor: nothing has started
+        _refuse(f"cannot start the command: {getattr(failure, 'strerror', None) or failure}")
     else:
         if outcome.failed:
             os._exit(runner.OWN_FAILURE)

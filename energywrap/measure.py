@@ -164,7 +164,8 @@ class Spared:
         except Exception:  # a bug of ours, or of a driver's library, must not cost the command
             import traceback
 
-            runner.say("this is a bug of energywrap; the command is not affected\n" + traceback.format_exc())
+            runner.say("this is a bug of energywrap; the command is not affected")
+            runner.write_stderr(traceback.format_exc().encode("utf-8", "backslashreplace"))
         self.trouble = True
         return None
 

@@ -6,6 +6,7 @@ import errno
 import os
 
 from energywrap import syscalls
+from energywrap.errors import printable
 from energywrap.record import record
 
 TYPE_CHECKING = False
@@ -347,9 +348,12 @@ def _send(pid: int, number: int) -> None:
 
 def _die_of(number: int) -> None:
     """Die of the command's signal, leaving no core of our own; return only if the system will not have it."""
-    import resource
+    try:
+        import resource
 
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    except (ImportError, OSError, ValueError):
+        pass  # then a core may be left; the status counts more
     syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     if number not in UNBLOCKABLE:
         _signal.signal(number, _signal.SIG_DFL)
@@ -359,13 +363,15 @@ def _die_of(number: int) -> None:
 
 def say(text: str) -> None:
     """One line on stderr, whatever state it is in: full, closed or hung up."""
-    write_stderr(f"energywrap: {text}\n".encode("utf-8", "backslashreplace"))
+    write_stderr(f"energywrap: {printable(text)}\n".encode("utf-8", "backslashreplace"))
 
 
 def write_stderr(data: bytes) -> None:
     """Write to stderr without ever being held up by a reader that does not read."""
-    import select
-
+    try:
+        import select
+    except ImportError:  # no descriptor left to load it with
+        return
     poller = select.poll()
     poller.register(2, select.POLLOUT)
     piece = 512  # no more than PIPE_BUF, so a writable pipe takes it whole

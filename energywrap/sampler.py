@@ -70,6 +70,7 @@ class Sampler:
 
     def start(self) -> None:
         """Go on reading in the background, or warn that no thread can be had."""
+        self.folded()  # loads the code in this thread: what an ended one has read counts as the command's
         self._stop.acquire()
         self._done.acquire()
         try:

@@ -62,6 +62,7 @@ def _candidates(proc: str, root: str) -> list[tuple[str, str, float]]:
         relative = path.lstrip("/")
         if not controllers:
             found.append((os.path.join(root, relative), "cpu.stat", 1e-6))
+            found.append((os.path.join(root, "unified", relative), "cpu.stat", 1e-6))  # a hybrid mount
         elif "cpuacct" in controllers.split(","):
             found.append((os.path.join(root, controllers, relative), "cpuacct.usage", 1e-9))
     return found
@@ -69,8 +70,9 @@ def _candidates(proc: str, root: str) -> list[tuple[str, str, float]]:
 
 def _members(folder: str) -> set[int]:
     try:
-        if any(entry.is_dir() for entry in os.scandir(folder)):
-            return set()  # something may live in a group below this one
+        with os.scandir(folder) as entries:
+            if any(entry.is_dir() for entry in entries):
+                return set()  # something may live in a group below this one
         with open(os.path.join(folder, "cgroup.procs"), encoding="ascii") as file:
             return {int(line) for line in file}
     except (OSError, ValueError):

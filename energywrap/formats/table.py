@@ -14,12 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from energywrap import tables
+from energywrap.errors import printable
 from energywrap.model import Basis, ComponentEnergy, RunReport, Scope
 from energywrap.record import mapped, record
 from energywrap.units import J_PER_KWH, kwh_from_joules
 
-NARROWEST, PLAIN_WIDTH, WIDEST = 40, 100, 120
+NARROWEST, PLAIN_WIDTH, WIDEST = 60, 100, 120  # narrower terminals wrap by themselves
 LONGEST_COMMAND = 300
+HEIGHT = 25  # of no effect, but rich would read LINES and COLUMNS for it
 STYLES = {Basis.MEASURED: "green", Basis.MODELLED: "yellow", Basis.ASSUMED: "red"}
 BRAIN_W = 20.0
 
@@ -46,6 +48,8 @@ def render(report: RunReport, path: str | None, look: Look) -> bytes:
     console = Console(
         file=buffer,
         width=look.width,
+        height=HEIGHT,
+        _environ={},  # `look` has decided
         force_terminal=look.colour,
         color_system="standard" if look.colour else None,
         legacy_windows=False,
@@ -64,7 +68,7 @@ def _report(report: RunReport, path: str | None, ascii_only: bool) -> Renderable
     command = shlex.join(report.command)
     if len(command) > LONGEST_COMMAND:
         command = command[:LONGEST_COMMAND] + "..."
-    title = Text("energywrap: ") + Text(command, style="bold")
+    title = Text.assemble("energywrap: ", (command, "bold"))
     return Group(Text(""), title, _energies(report, ascii_only), *_sentences(report, path))
 
 
@@ -83,7 +87,7 @@ def _energies(report: RunReport, ascii_only: bool) -> Table:
         grid.add_row(
             Text(label, style="bold"),
             Text(joules(scope.energy_j), style="bold"),
-            _interval(scope.energy_j, scope.low_j, scope.high_j, joules),
+            _interval(scope.energy_j, scope.low_j, scope.high_j),
             _share_words(scope) if name == "command" else Text("all that ran meanwhile"),
         )
     return grid
@@ -91,17 +95,12 @@ def _energies(report: RunReport, ascii_only: bool) -> Table:
 
 def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
     name = f"{energy.component} ({energy.device})" if energy.device != energy.component else energy.component
-    basis = Text(energy.basis, style=STYLES.get(energy.basis, ""))
     source = energy.source.removeprefix("model: ")
-    words = basis + Text(f" ({source})")
+    words = Text.assemble((energy.basis, STYLES.get(energy.basis, "")), f" ({source})")
     if energy.coverage < 0.995:
-        words = words + Text(f", {100 * energy.coverage:.0f} % of the time", style="red")
-    return (
-        Text(name),
-        Text(joules(energy.energy_j)),
-        _interval(energy.energy_j, energy.low_j, energy.high_j, joules),
-        words,
-    )
+        words.append(f", {100 * energy.coverage:.0f} % of the time", "red")
+    interval = _interval(energy.energy_j, energy.low_j, energy.high_j)
+    return Text(name), Text(joules(energy.energy_j)), interval, words
 
 
 def _share_words(scope: Scope) -> Text:
@@ -110,34 +109,39 @@ def _share_words(scope: Scope) -> Text:
     return Text(f"{100 * scope.cpu_share:.0f} % of busy CPU time")
 
 
-def _interval(value: float | None, low: float | None, high: float | None, show: object) -> Text:
-    if value is None or low is None or high is None or not callable(show):
-        return Text("-")
-    return Text(f"{show(low)} to {show(high)}")
+def _interval(value: float | None, low: float | None, high: float | None) -> Text:
+    return Text("-" if value is None else f"{joules(low)} to {joules(high)}")
 
 
 def _sentences(report: RunReport, path: str | None) -> list[Text]:
-    scope, carbon = report.scopes["machine"], report.carbon
-    lines = [_ending(report)]
-    if scope.co2e_g is not None:
-        lines.append(
-            Text("CO2e ", style="bold")
-            + Text(grams(scope.co2e_g), style="bold")
-            + Text(f" ({grams(scope.co2e_low_g)} to {grams(scope.co2e_high_g)})")
-            + Text(f" at {carbon.intensity_g_per_kwh:.4g} g/kWh in {carbon.zone_name} ({_labels(report)}),")
-            + Text(f" PUE {carbon.pue:g} ({carbon.pue_evidence})")
-        )
-    if scope.energy_j:
-        lines.append(Text("As much as " + " or ".join(comparisons(scope.energy_j)) + "."))
+    lines = [_ending(report), *_carbon(report)]
+    energy_j = report.scopes["machine"].energy_j
+    like = comparisons(energy_j) if energy_j else []
+    if like:
+        lines.append(Text("As much as " + " or ".join(like) + "."))
     for gap in report.not_measured:
-        lines.append(Text("not measured: ", style="yellow") + Text(f"{gap.what}: {gap.why}"))
+        lines.append(Text.assemble(("not measured: ", "yellow"), f"{gap.what}: {gap.why}"))
     for warning in report.warnings:
-        lines.append(Text("warning: ", style="yellow") + Text(warning))
+        lines.append(Text.assemble(("warning: ", "yellow"), warning))
     if any(gap.fix for gap in report.not_measured):
         lines.append(Text("`energywrap doctor` says what would let more be measured."))
     if path is not None:
-        lines.append(Text("report: ") + Text(path, overflow="fold"))
+        lines.append(Text(f"report: {path}", overflow="fold"))
     return lines
+
+
+def _carbon(report: RunReport) -> list[Text]:
+    scope, carbon = report.scopes["machine"], report.carbon
+    if scope.co2e_g is None:
+        return []
+    return [
+        Text.assemble(
+            ("CO2e " + grams(scope.co2e_g), "bold"),
+            f" ({grams(scope.co2e_low_g)} to {grams(scope.co2e_high_g)})",
+            f" at {carbon.intensity_g_per_kwh:.4g} g/kWh in {carbon.zone_name} ({_labels(report)}),",
+            f" PUE {carbon.pue:g} ({carbon.pue_evidence})",
+        )
+    ]
 
 
 def _ending(report: RunReport) -> Text:
@@ -172,7 +176,7 @@ def comparisons(energy_j: float) -> list[str]:
     for row in tables.rows("equivalents"):
         count = kwh / float(row["kwh"])
         if 0.2 <= count < 1000 and row["verified"] != "recall":
-            sized.append((abs(count - 5), f"{count:.2g} {row['label']}"))
+            sized.append((abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
     return [words for _, words in sorted(sized)[:2]]
 
 
@@ -217,13 +221,9 @@ def signal_name(number: int) -> str:
 
 
 def _printable(text: str, ascii_only: bool) -> str:
-    """Control characters spelled out: no name in a report may steer the terminal."""
-    plain = [c if c.isprintable() and (c.isascii() or not ascii_only) else _spelled(c) for c in text]
-    return "".join(plain)
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+    """What the terminal can show and must not obey; spelled out before the layout counts columns."""
+    shown = printable(text)
+    return shown.encode("ascii", "backslashreplace").decode() if ascii_only else shown
 
 
 def _encoding(environ: Mapping[str, str]) -> str:
