@@ -52,6 +52,14 @@ class Canary:
         self._drain(number)
         return True
 
+    def close(self) -> None:
+        """End it, and leave nothing of it behind."""
+        try:
+            os.kill(self.pid, _signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        except (ProcessLookupError, ChildProcessError):
+            pass  # it was killed with the group, and reaped
+
     def _has(self, number: int) -> bool:
         try:
             with open(f"/proc/{self.pid}/status", "rb") as file:

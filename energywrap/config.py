@@ -96,7 +96,7 @@ def _files(
         os.path.join(environ["HOME"], ".config") if "HOME" in environ else None
     )
     user = os.path.join(home, "energywrap", "config.toml") if home else None
-    if user and os.path.isfile(user):
+    if user and os.path.lexists(user):
         found.append((user, _load(user)))
     named = given.get("config", environ.get("ENERGYWRAP_CONFIG"))
     if named == "":
@@ -104,9 +104,13 @@ def _files(
     if named is not None:
         path = os.path.join(folder, named)
         table = _load(path)
-        return [*found, (path, _tool_table(table, path) if path.endswith("pyproject.toml") else table)]
+        if path.endswith("pyproject.toml"):
+            table = _tool_table(table, path)
+            if not table:
+                raise UserError(f"{path} holds no [tool.energywrap]", "name a file that holds settings")
+        return [*found, (path, table)]
     project = os.path.join(folder, PROJECT_FILE)
-    if os.path.isfile(project):
+    if os.path.lexists(project):
         return [*found, (project, _load(project))]
     pyproject = os.path.join(folder, "pyproject.toml")
     if _mentions_us(pyproject):

@@ -123,6 +123,8 @@ def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Endi
         elif info.si_signo == _signal.SIGCHLD:
             ending = _changed(child)
             if ending is not None:
+                if canary is not None:
+                    canary.close()
                 return ending
         else:
             to_all = canary is not None and canary.heard(info.si_signo)
@@ -358,7 +360,8 @@ def _die_of(number: int) -> None:
     if number not in UNBLOCKABLE:
         _signal.signal(number, _signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})
+    if number not in UNBLOCKABLE:
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})
 
 
 def say(text: str) -> None:

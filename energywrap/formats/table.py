@@ -69,6 +69,9 @@ def _report(report: RunReport, path: str | None, ascii_only: bool) -> Renderable
     if len(command) > LONGEST_COMMAND:
         command = command[:LONGEST_COMMAND] + "..."
     title = Text.assemble("energywrap: ", (command, "bold"))
+    for name, value in (("project", report.project), ("label", report.label)):
+        if value is not None:
+            title.append(f"  [{name} {value}]")
     return Group(Text(""), title, _energies(report, ascii_only), *_sentences(report, path))
 
 
@@ -172,12 +175,12 @@ def comparisons(energy_j: float) -> list[str]:
     kwh = kwh_from_joules(energy_j)
     if energy_j < 0.2 * 0.012 * J_PER_KWH:
         return [f"a human brain (20 W) uses in {seconds(energy_j / BRAIN_W)}"]
-    sized = []
+    sized, count = [], 0.0
     for row in tables.rows("equivalents"):
         count = kwh / float(row["kwh"])
         if 0.2 <= count < 1000 and row["verified"] != "recall":
             sized.append((abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
-    return [words for _, words in sorted(sized)[:2]]
+    return [words for _, words in sorted(sized)[:2]] or [f"{float(f'{count:.2g}'):g} {row['label']}"]
 
 
 def joules(value: float | None) -> str:
@@ -243,6 +246,6 @@ def _width(environ: Mapping[str, str], fd: int, terminal: bool) -> int:
             else PLAIN_WIDTH
         )
     try:
-        return min(WIDEST, max(NARROWEST, os.get_terminal_size(fd).columns))
+        return min(WIDEST, max(NARROWEST, os.get_terminal_size(fd).columns or PLAIN_WIDTH))
     except OSError:
         return PLAIN_WIDTH

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.model import Gpu, Skipped
 
+SETTLED_S = 0.5  # 50 ticks
 SOURCE = "model: vCPU count only"
 RAM_SOURCE = "model: W per GB"
 PARTS = (
@@ -33,37 +34,48 @@ class Modelled:
     def __init__(self, stat: str, ram_bytes: int) -> None:
         self._stat = stat
         self._gigabytes = ram_bytes / BYTES_PER_GB
-        self._sums: dict[str, float] = {}
-        self._before = (time.monotonic(), cpu_times(stat))
+        self._settled = _zeros()
+        self._shown = _zeros()
+        self._before: tuple[float, CpuTimes] | None = None
         self.channels = tuple(_channel(component, device, source) for component, device, source in PARTS)
 
     def read(self) -> dict[str, float]:
-        """Modelled J since the source was opened, by channel id; nothing when /proc/stat fails."""
+        """Modelled J since the first reading, by channel id; nothing when /proc/stat fails.
+
+        The kernel counts in ticks of 10 ms and power is no straight line in utilisation, so a step is settled
+        once it is long enough to know the utilisation; until then it is taken anew at every reading.
+        """
         try:
             now = (time.monotonic(), cpu_times(self._stat))
         except (OSError, ValueError):
             return {}
+        if self._before is None:
+            self._before = now
+            return dict(self._shown)
         seconds = now[0] - self._before[0]
         if seconds > 0:
-            self._add(seconds, now[1])
-            self._before = now
-        return dict(self._sums) if self._sums else _zeros()
+            step = self._joules(seconds, self._before[1], now[1])
+            sums = {name: joules + step[name] for name, joules in self._settled.items()}
+            self._shown = {name: max(joules, sums[name]) for name, joules in self._shown.items()}
+            if seconds >= SETTLED_S:
+                self._settled, self._before = sums, now
+        return dict(self._shown)
 
-    def _add(self, seconds: float, times: CpuTimes) -> None:
+    def _joules(self, seconds: float, before: CpuTimes, now: CpuTimes) -> dict[str, float]:
         from energywrap.power_model import generic  # not needed before the command has started
 
-        busy = times.busy_s - self._before[1].busy_s
-        doubt = min(1.0, times.tick_s / seconds)
-        watts = generic.split(times.cpus, self._gigabytes, busy / (seconds * times.cpus), doubt)
-        sums = self._sums or _zeros()
+        doubt = min(1.0, now.tick_s / seconds)
+        mean = (now.busy_s - before.busy_s) / (seconds * now.cpus)
+        watts = generic.split(now.cpus, self._gigabytes, mean, doubt)
+        found = {}
         for component, part in (
             (Component.CPU, watts.cpu),
             (Component.RAM, watts.ram),
             (Component.REST, watts.rest),
         ):
             for suffix, value in (("", part.value), (":low", part.low), (":high", part.high)):
-                sums[f"model:{component}{suffix}"] += value * seconds
-        self._sums = sums
+                found[f"model:{component}{suffix}"] = value * seconds
+        return found
 
     def close(self) -> None:
         """Nothing is held open."""
