@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from energywrap import accounting, attribution, energy, facility, grid, host, place, plan, reportfile, runner
 from energywrap import sources as sources_of
@@ -11,12 +10,12 @@ from energywrap.formats import document
 from energywrap.model import Tree
 from energywrap.record import record, replace
 from energywrap.report import Facts, assemble
+from energywrap.words import readable, utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from energywrap.energy import Total
     from energywrap.measure import Accepted, Observation
     from energywrap.runner import Child, Ending
 
@@ -44,23 +43,39 @@ def close(
 
 def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> None:
     """Assemble the report, write it and show it. Raises NotWritten, after showing it all the same."""
-    settings, run_id = accepted.settings, os.urandom(8).hex()
-    report = assemble(_facts(accepted, measured, words, run_id), settings)
-    target = accepted.target or reportfile.in_state_folder(os.environ, report.started_at, run_id)
+    settings = accepted.settings
+    report = assemble(_facts(accepted, measured, words), settings)
+    target = accepted.target or reportfile.in_state_folder(os.environ, report.started_at, report.run_id)
     path, failure = target.path, None
     try:
         reportfile.write(target, document.text(report))
     except reportfile.NotWritten as err:
         path, failure = None, err
+    else:
+        measured.seen.keeper.close()
     if not settings.quiet:
         from energywrap.formats import table
 
         runner.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
+    _report_others()
     if failure is not None:
         raise failure
+    if measured.seen.keeper.trouble is not None:
+        raise reportfile.NotWritten(measured.seen.keeper.trouble)
 
 
-def _facts(accepted: Accepted, measured: Measured, words: Sequence[str], run_id: str) -> Facts:
+def _report_others() -> None:
+    """Runs whose wrapper was killed have left a journal: report them now."""
+    state = reportfile.state_folder(os.environ)
+    if state is None or not os.path.isdir(os.path.join(state, "journal")):
+        return
+    from energywrap import recover
+
+    for each in recover.sweep(os.environ):
+        runner.say(f"a run that was cut off has been reported: {each.path}")
+
+
+def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Facts:
     settings, seen = accepted.settings, measured.seen
     where = place.resolve(settings, os.environ)
     fold = seen.sampler.folded()
@@ -74,13 +89,14 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str], run_id:
     own = os.times()
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     return Facts(
-        run_id=run_id,
-        words=tuple(_readable(word) for word in words),
+        run_id=accepted.run_id,
+        words=tuple(readable(word) for word in words),
         exit_code=measured.ending.code,
         signal=measured.ending.signal,
         core_dumped=measured.ending.core_dumped,
-        started_at=_utc(accepted.started_at_s),
-        ended_at=_utc(measured.ended_at_s),
+        complete=True,
+        started_at=utc(accepted.started_at_s),
+        ended_at=utc(measured.ended_at_s),
         duration_s=measured.duration_s,
         suspended_s=fold.suspended_s,
         total=total,
@@ -92,7 +108,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str], run_id:
         place=where,
         intensity=grid.lookup(settings, where),
         facility=facility.resolve(settings),
-        trace=fold.trace.trace(_names(total)),
+        trace=fold.trace.trace(energy.names(total)),
         host=host.facts(gpus, reportfile.state_folder(os.environ)),
         git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ)),
         unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
@@ -101,12 +117,6 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str], run_id:
         busy_s=fold.busy_s,
         warnings=tuple(seen.sampler.warnings),
     )
-
-
-def _names(total: Total) -> dict[str, str]:
-    """What each speaking channel is called in the trace."""
-    parts = zip(total.channels, total.components)
-    return {channel: f"{part.component} {part.device}" for channel, part in parts}
 
 
 def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
@@ -122,12 +132,3 @@ def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
         read_bytes=moved[0] - before[0] if moved and before else None,
         write_bytes=moved[1] - before[1] if moved and before else None,
     )
-
-
-def _readable(word: str) -> str:
-    """The word as text; bytes that are no UTF-8 are spelled out."""
-    return os.fsencode(word).decode("utf-8", "backslashreplace")
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -132,6 +132,12 @@ def total(plan: Plan, tallies: Mapping[str, Tally], duration_s: float) -> Total:
     return Total(tuple(components), spoke, tuple(skipped), tuple(warnings))
 
 
+def names(total: Total) -> dict[str, str]:
+    """What each speaking channel is called in a trace."""
+    parts = zip(total.channels, total.components)
+    return {channel: f"{part.component} {part.device}" for channel, part in parts}
+
+
 def _first_alive(
     alternatives: Iterable[tuple[Leaf, ...]], tallies: Mapping[str, Tally], skipped: list[Skipped]
 ) -> list[tuple[Leaf, Channel]]:

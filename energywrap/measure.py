@@ -10,6 +10,7 @@ import time
 
 from energywrap import accounting, config, runner, sources
 from energywrap.errors import UserError
+from energywrap.keeper import Keeper
 from energywrap.record import record
 from energywrap.sampler import Sampler
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from energywrap.accounting import Meter
     from energywrap.config import Settings
+    from energywrap.journal import Journal
     from energywrap.model import Git, Skipped
     from energywrap.reportfile import Target
     from energywrap.runner import Child, Ending
@@ -35,6 +37,7 @@ class Accepted:
     settings: Settings
     target: Target | None  # what --output names; None for the state directory
     folder: str
+    run_id: str
     started_at_s: float
 
 
@@ -65,6 +68,7 @@ class Observation:
     sampler: Sampler
     moved_before: tuple[int, int] | None
     provenance: Provenance
+    keeper: Keeper
 
 
 @record
@@ -82,10 +86,10 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     child = runner.spawn(words, signals)
     runner.let_go(keep=_kept(child, accepted))
     ours = Spared()
-    seen = ours.attempt(lambda: observe(child, accepted.settings, accepted.folder))
+    seen = ours.attempt(lambda: observe(child, accepted, words))
     started_s = time.monotonic()
     runner.release(child)
-    ending = runner.wait(child, signals, lambda: ours.attempt(lambda: go_on(accepted, seen)))
+    ending = runner.wait(child, signals, lambda: ours.attempt(lambda: go_on(seen)))
     duration_s = time.monotonic() - started_s
     runner.confirm(child, words[0])
     if seen is not None:
@@ -113,23 +117,31 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
         from energywrap import reportfile
 
         target = reportfile.named(settings.output, settings.origin["output"], folder)
-    return Accepted(settings, target, folder, time.time())
+    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time())
 
 
-def observe(child: Child, settings: Settings, folder: str) -> Observation:
+def observe(child: Child, accepted: Accepted, words: Sequence[str]) -> Observation:
     """Open every source and take the reading just before the command starts."""
     meter = accounting.watch(child.pid)
-    opened, skipped, absent = sources.open_all(settings)
-    sampler = Sampler(opened, meter, settings.interval)
+    opened, skipped, absent = sources.open_all(accepted.settings)
+    sampler = Sampler(opened, meter, accepted.settings.interval)
     moved_before = accounting.own_storage_bytes()
+
+    def open_journal() -> Journal | None:
+        from energywrap import recover
+
+        return recover.open_journal(accepted, seen, words)
+
+    provenance, keeper = Provenance(accepted.folder), Keeper(open_journal)
+    seen = Observation(meter, opened, skipped, absent, sampler, moved_before, provenance, keeper)
     sampler.read()
-    return Observation(meter, opened, skipped, absent, sampler, moved_before, Provenance(folder))
+    return seen
 
 
-def go_on(accepted: Accepted, seen: Observation | None) -> None:
+def go_on(seen: Observation | None) -> None:
     """The command lives: read in the background, and note the repository's commit before it can change."""
     if seen is not None:
-        seen.sampler.start()
+        seen.sampler.start(seen.keeper.note)
         seen.provenance.git()
 
 

@@ -65,6 +65,19 @@ class Snapshot:
 
 
 @record
+class Checkpoint:
+    """What a run's readings add up to `at_s` after its start: enough to report on if nothing follows."""
+
+    at_s: float
+    taken_at_s: float  # seconds since 1970
+    tallies: dict[str, Tally]
+    busy_s: float | None
+    own_s: float
+    suspended_s: float
+    tree_s: float | None
+
+
+@record
 class Skipped:
     """A source, or a part of one, that does not speak in this run."""
 
@@ -257,6 +270,29 @@ class Host:
 
 
 @record
+class JournalHead:
+    """What a run was, for the one who finds its journal."""
+
+    version: int
+    run_id: str
+    pid: int
+    pid_started: str  # by the kernel's clock: a number given out twice is not the same process
+    boot_id: str
+    words: tuple[str, ...]
+    settings: dict[str, dict[str, str | float | bool | None]]
+    folder: str
+    output: str | None
+    started_at_s: float
+    channels: tuple[Channel, ...]
+    skipped: tuple[Skipped, ...]
+    gpus: tuple[Gpu, ...]
+    place: Place
+    git: Git | None
+    method: str
+    live: bool
+
+
+@record
 class RunReport:
     """All of one run. The JSON document is this and nothing else."""
 
@@ -266,7 +302,7 @@ class RunReport:
     label: str | None
     project: str | None
     command: tuple[str, ...]
-    exit_code: int
+    exit_code: int | None  # None: the report was made from the journal of a run whose end nobody saw
     signal: int | None
     started_at: str
     ended_at: str

@@ -34,9 +34,10 @@ class Facts:
 
     run_id: str
     words: tuple[str, ...]
-    exit_code: int
+    exit_code: int | None
     signal: int | None
     core_dumped: bool
+    complete: bool
     started_at: str
     ended_at: str
     duration_s: float
@@ -75,7 +76,7 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         ended_at=facts.ended_at,
         duration_s=facts.duration_s,
         suspended_s=facts.suspended_s,
-        complete=True,
+        complete=facts.complete,
         components=facts.total.components,
         scopes=_scopes(facts),
         tree=facts.tree,
@@ -86,7 +87,7 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         git=facts.git,
         trace=facts.trace,
         overhead=_overhead(facts),
-        settings=_settings(settings),
+        settings=settings_table(settings),
     )
 
 
@@ -196,7 +197,7 @@ def _overhead(facts: Facts) -> Overhead:
     return Overhead(facts.own_cpu_s, sum(cpu) * part, method)
 
 
-def _settings(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:
+def settings_table(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:
     """Every setting with its value and where it came from."""
     return {
         name: {"value": getattr(settings, name), "origin": origin} for name, origin in settings.origin.items()

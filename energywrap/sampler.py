@@ -11,7 +11,7 @@ from energywrap.sources.procstat import cpu_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from energywrap.accounting import Meter
     from energywrap.fold import Fold
@@ -37,8 +37,9 @@ class Sampler:
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
         self._started = False
+        self._note: Callable[[Fold, Snapshot], None] | None = None
 
-    def read(self) -> None:
+    def read(self) -> Snapshot:
         """One reading of every source; it is folded later, so that the command need not wait for that."""
         own = os.times()
         now = time.monotonic()
@@ -53,9 +54,9 @@ class Sampler:
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
         at_s = now - self._start_s
-        self._pending.append(
-            Snapshot(at_s, ahead_s, own.user + own.system, busy_s, tree_s, values, read_at_s)
-        )
+        snapshot = Snapshot(at_s, ahead_s, own.user + own.system, busy_s, tree_s, values, read_at_s)
+        self._pending.append(snapshot)
+        return snapshot
 
     def folded(self) -> Fold:
         """What all readings so far add up to."""
@@ -68,8 +69,9 @@ class Sampler:
                 self._fold.add(self._pending.pop(0))
             return self._fold
 
-    def start(self) -> None:
-        """Go on reading in the background, or warn that no thread can be had."""
+    def start(self, note: Callable[[Fold, Snapshot], None] | None = None) -> None:
+        """Go on reading in the background, or warn that no thread can be had; `note` sees each reading."""
+        self._note = note
         self.folded()  # loads the code in this thread: what an ended one has read counts as the command's
         self._stop.acquire()
         self._done.acquire()
@@ -84,8 +86,10 @@ class Sampler:
         try:
             due = time.monotonic() + self._period_s
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
-                self.read()
-                self.folded()
+                now = self.read()
+                fold = self.folded()
+                if self._note is not None:
+                    self._note(fold, now)
                 due = max(due + self._period_s, time.monotonic())  # after a gap: go on, do not catch up
         except Exception as problem:  # carried to the main thread, which raises it there
             self._problem = problem

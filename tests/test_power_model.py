@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from math import exp, log, sqrt
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from energywrap.power_model import generic
 from energywrap.power_model.generic import Watts
+from energywrap.sources.modelled import Modelled
 
 loads = st.floats(0, 1)
 doubts = st.floats(0, 1)
@@ -131,3 +134,23 @@ def test_more_memory_costs_more_and_changes_nothing_else(n: int, load: float, a:
 
     assert small.ram.value <= large.ram.value
     assert (small.cpu, small.rest) == (large.cpu, large.rest)
+
+
+def half_loaded(stat: Path, since_s: float) -> None:
+    """Write the kernel's clocks of one processor that has been busy for half of the time since then."""
+    ticks = int((time.monotonic() - since_s) * 50)
+    stat.write_text(f"cpu  {ticks} 0 0 {ticks} 0 0 0 0 0 0\ncpu0 {ticks} 0 0 {ticks} 0 0 0 0 0 0\n")
+
+
+def test_the_model_says_the_same_however_often_it_is_read(tmp_path: Path) -> None:
+    stat, began_s = tmp_path / "stat", time.monotonic()
+    half_loaded(stat, began_s)
+    often, seldom = Modelled(str(stat), 8_000_000_000), Modelled(str(stat), 8_000_000_000)
+    while time.monotonic() < began_s + 1.5:
+        time.sleep(0.01)
+        half_loaded(stat, began_s)
+        often.read()
+    many, few = often.read(), seldom.read()
+
+    for name in few:
+        assert many[name] == pytest.approx(few[name], rel=0.1), name

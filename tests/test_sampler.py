@@ -227,7 +227,8 @@ def test_the_commands_share_follows_a_live_accounting() -> None:
 
 
 def test_many_readings_take_no_more_memory_than_few() -> None:
-    sampling = sampler(Scripted(lambda n: {"c": n % 100 * 1.0, "g": n % 300 * 1.0}, COUNTER, GAUGE))
+    source = Scripted(lambda n: {"c": n % 100 * 1.0, "g": n % 300 * 1.0}, COUNTER, GAUGE)
+    sampling = sampler(source, interval_s=10)  # one slice of the trace, however slow the machine
     for _ in range(300):
         sampling.read()
         sampling.folded()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from energywrap import __version__
-from energywrap.cli import config, doctor, run, show, zones
+from energywrap.cli import config, doctor, recover, run, show, zones
 from energywrap.errors import UserError
 from energywrap.runner import say
 
@@ -46,6 +46,7 @@ app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
 app.command("config")(config.config)
 app.command("zones")(zones.zones)
+app.command("recover")(recover.recover)
 
 
 def main(arguments: Sequence[str]) -> int:

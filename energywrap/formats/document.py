@@ -31,6 +31,31 @@ def text(report: RunReport) -> str:
     return _render(report, "") + "\n"
 
 
+def line(item: object) -> bytes:
+    """A record as one line of JSON."""
+    return _flat(item).encode() + b"\n"
+
+
+def _flat(value: object) -> str:
+    names = fields(value)
+    if names is not None:
+        value = {name: getattr(value, name) for name in names}
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_quote(str(k))}: {_flat(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(_flat(item) for item in value) + "]"
+    return _scalar(value)
+
+
+def from_line(kind: str, source: bytes) -> Any:
+    """A record of model.py of that kind from one line. Raises ValueError if it is damaged."""
+    import json
+
+    if not source.endswith(b"\n"):
+        raise ValueError("the line was cut off")
+    return _build(kind, json.loads(source, parse_constant=_refuse_constant), kind)
+
+
 def _render(value: object, indent: str) -> str:
     names = fields(value)
     if names is not None:
@@ -63,7 +88,7 @@ def _scalar(value: object) -> str:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError("a report holds no NaN and no infinity")
-        shown = f"{value:.10g}"
+        shown = f"{value:.10g}" if abs(value) < 1e9 else f"{value:.16g}"
         return shown if any(mark in shown for mark in ".e") else shown + ".0"
     if isinstance(value, str):
         return _quote(value if value.isascii() else _valid(value))

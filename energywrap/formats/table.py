@@ -150,7 +150,12 @@ def _carbon(report: RunReport) -> list[Text]:
 def _ending(report: RunReport) -> Text:
     tree = report.tree
     words = f"{seconds(report.duration_s)}, "
-    words += f"ended by {signal_name(report.signal)}" if report.signal else f"exit status {report.exit_code}"
+    if report.exit_code is None:
+        words += "cut off: what follows is not known"
+    else:
+        words += (
+            f"ended by {signal_name(report.signal)}" if report.signal else f"exit status {report.exit_code}"
+        )
     if tree.cpu_s is not None:
         words += f"; {seconds(tree.cpu_s)} of CPU time ({tree.method})"
     if tree.max_rss_bytes is not None:
@@ -175,12 +180,13 @@ def comparisons(energy_j: float) -> list[str]:
     kwh = kwh_from_joules(energy_j)
     if energy_j < 0.2 * 0.012 * J_PER_KWH:
         return [f"a human brain (20 W) uses in {seconds(energy_j / BRAIN_W)}"]
-    sized, count = [], 0.0
+    sized = []
     for row in tables.rows("equivalents"):
         count = kwh / float(row["kwh"])
-        if 0.2 <= count < 1000 and row["verified"] != "recall":
-            sized.append((abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
-    return [words for _, words in sorted(sized)[:2]] or [f"{float(f'{count:.2g}'):g} {row['label']}"]
+        if count >= 0.2 and row["verified"] != "recall":
+            sized.append((count >= 1000, abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
+    sized.sort()
+    return [words for too_many, _, words in sized[:2] if not too_many] or [sized[0][-1]]
 
 
 def joules(value: float | None) -> str:

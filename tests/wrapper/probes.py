@@ -12,6 +12,9 @@ from contextlib import suppress
 
 ALL = set(range(1, signal.NSIG)) - {signal.SIGKILL, signal.SIGSTOP, 32, 33}
 LAST = signal.SIGRTMAX  # ends a recorder
+STATUS = [*("Umask", "Uid", "Gid", "Groups", "NoNewPrivs", "Seccomp", "TracerPid", "Cpus_allowed"),
+          *("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "Mems_allowed"),
+          *("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")]  # fmt: skip
 
 
 def say(*words: object) -> None:
@@ -64,11 +67,9 @@ def closed() -> None:
 def attributes() -> None:
     """Whatever a process inherits."""
     libc = ctypes.CDLL(None)
-    fields = ("Umask Uid Gid Groups NoNewPrivs Seccomp CapInh CapPrm CapEff CapBnd CapAmb TracerPid "
-              "SigPnd ShdPnd SigBlk SigIgn SigCgt Cpus_allowed Mems_allowed").split()  # fmt: skip
     with open("/proc/self/status") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
-    seen: dict[str, object] = {name: status.get(name) for name in fields}
+    seen: dict[str, object] = {name: status.get(name) for name in STATUS}
     seen["limits"] = [resource.getrlimit(kind) for kind in range(16)]
     seen["nice"] = os.getpriority(os.PRIO_PROCESS, 0)
     seen["scheduler"] = [os.sched_getscheduler(0), os.sched_getparam(0).sched_priority]
@@ -139,8 +140,8 @@ def daemon() -> None:
     middle = os.fork()
     if middle == 0:
         os.setsid()
+        first = os.getpid()
         if os.fork() == 0:
-            first = os.getppid()
             os.close(ready_out)
             while os.getppid() == first:
                 pass

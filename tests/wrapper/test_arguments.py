@@ -288,7 +288,7 @@ SETUPS: dict[str, Setup] = {
     "limit of stack": limit(resource.RLIMIT_STACK, 1 << 22),
     "limit of memory": limit(resource.RLIMIT_AS, 1 << 31),
     "limit of file size": limit(resource.RLIMIT_FSIZE, 1 << 20),
-    "a session of its own": lambda: os.getpgrp() == os.getpid() or os.setsid(),
+    "the group of the caller": lambda: os.setpgid(0, os.getpgid(os.getppid())),
     "ignored HUP": ignore(signal.SIGHUP),
     "ignored INT and QUIT": ignore(signal.SIGINT, signal.SIGQUIT),
     "ignored CHLD": ignore(signal.SIGCHLD),
@@ -373,7 +373,8 @@ def test_the_table_appears_whatever_the_terminal_is_said_to_be(settings: str, be
 
 @ours
 @pytest.mark.parametrize(
-    "word", [b"[/markup]", b"[bold]x", b"\x1b[2J\x1b]0;title\x07", b"\xff\xfe", b"a\rb\nc", b"\xc2\x9b1m", b"[" * 99]
+    "word",
+    [b"[/markup]", b"[bold]x", b"\x1b[2J\x1b]0;title\x07", b"\xff\xfe", b"a\rb\nc", b"\xc2\x9b1m", b"[" * 99],
 )  # fmt: skip
 def test_words_of_the_command_can_neither_break_nor_forge_the_table(word: bytes, bench: Bench) -> None:
     done = bench.run("sh", "-c", "exit 3", word, words=bench.shown)

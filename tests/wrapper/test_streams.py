@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def moved(fd: int, number: int) -> list[str]:
 def test_the_standard_streams_are_the_callers_open_files(flags: int, bench: Bench) -> None:
     out = bench.folder / "out"
     fds = [os.open("/etc/passwd", os.O_RDONLY), *(os.open(out, os.O_RDWR | os.O_CREAT | flags) for _ in "12")]
-    how = {"stdin": fds[0], "stdout": fds[1], "stderr": fds[2]}
+    how: dict[str, Any] = {"stdin": fds[0], "stdout": fds[1], "stderr": fds[2]}
     bench.run(*probe("descriptors"), **how)
     wrapped = out.read_bytes()
     os.ftruncate(fds[1], 0)
@@ -288,7 +289,9 @@ def test_a_process_substitution_can_be_read(bench: Bench) -> None:
 
 def test_the_jobserver_of_make_reaches_a_make_behind_the_wrapper(bench: Bench) -> None:
     need("make")
-    (bench.folder / "Makefile").write_text(f"all:\n\t+@{bench.shell} $(MAKE) --no-print-directory sub\nsub:\n")
+    (bench.folder / "Makefile").write_text(
+        f"all:\n\t+@{bench.shell} $(MAKE) --no-print-directory sub\nsub:\n"
+    )
     done = bench.bare("make", "-j2")
 
     assert done.status == 0

@@ -1,0 +1,166 @@
+"""From a run to its journal, and from a journal that was left behind to a report."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energywrap import (
+    attribution,
+    energy,
+    facility,
+    grid,
+    host,
+    journal,
+    place,
+    plan,
+    redact,
+    reportfile,
+    sources,
+)
+from energywrap.config import Settings
+from energywrap.formats import document
+from energywrap.model import Checkpoint, JournalHead, RunReport, Tree
+from energywrap.record import record
+from energywrap.report import Facts, assemble, settings_table
+from energywrap.trace import Recorder
+from energywrap.words import readable, utc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from energywrap.fold import Fold
+    from energywrap.journal import Found
+    from energywrap.measure import Accepted, Observation
+    from energywrap.model import Snapshot
+
+
+@record
+class Recovered:
+    """A report made from a journal, and where it was written."""
+
+    report: RunReport
+    path: str
+
+
+def open_journal(accepted: Accepted, seen: Observation, words: Sequence[str]) -> journal.Journal | None:
+    """The journal of the run that is going on; None where no state directory is known."""
+    state = reportfile.state_folder(os.environ)
+    if state is None:
+        return None
+    started, boot = journal.identity(os.getpid())
+    head = JournalHead(
+        version=journal.VERSION,
+        run_id=accepted.run_id,
+        pid=os.getpid(),
+        pid_started=started,
+        boot_id=boot,
+        words=redact.command(tuple(readable(word) for word in words)),
+        settings=settings_table(accepted.settings),
+        folder=accepted.folder,
+        output=accepted.target.path if accepted.target is not None and accepted.target.fd is None else None,
+        started_at_s=accepted.started_at_s,
+        channels=tuple(channel for source in seen.sources for channel in source.channels),
+        skipped=(*seen.skipped, *sources.explain(accepted.settings, seen.absent)),
+        gpus=tuple(gpu for source in seen.sources for gpu in source.gpus),
+        place=place.resolve(accepted.settings, os.environ),
+        git=seen.provenance.git(),
+        method=seen.meter.method,
+        live=seen.meter.live,
+    )
+    return journal.Journal(journal.folder_in(state), head)
+
+
+def checkpoint(fold: Fold, now: Snapshot) -> Checkpoint:
+    """What the run adds up to now."""
+    return Checkpoint(
+        at_s=now.at_s,
+        taken_at_s=time.time(),
+        tallies=fold.tallies,
+        busy_s=fold.busy_s,
+        own_s=fold.own_s,
+        suspended_s=fold.suspended_s,
+        tree_s=now.tree_s,
+    )
+
+
+def sweep(environ: Mapping[str, str]) -> list[Recovered]:
+    """Turn every journal that was left behind into a report marked incomplete. Raises NotWritten."""
+    state = reportfile.state_folder(environ)
+    done = []
+    for found in journal.left_behind(journal.folder_in(state)) if state is not None else ():
+        if found.checkpoints:
+            report = _report(found)
+            done.append(Recovered(report, _write(found, report, environ)))
+        os.unlink(found.path)
+    return done
+
+
+def _write(found: Found, report: RunReport, environ: Mapping[str, str]) -> str:
+    """To the file that the run was told, if that is still free; else to the state directory."""
+    target = reportfile.in_state_folder(environ, report.started_at, report.run_id)
+    wanted = found.head.output
+    if wanted is not None and os.path.isdir(os.path.dirname(wanted)) and not os.path.exists(wanted):
+        target = reportfile.Target(wanted, None, None)
+    reportfile.write(target, document.text(report))
+    return target.path or ""
+
+
+def _report(found: Found) -> RunReport:
+    head, last = found.head, found.checkpoints[-1]
+    settings = _settings(head)
+    total = energy.total(plan.choose(head.channels), last.tallies, last.at_s)
+    tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
+    facts = Facts(
+        run_id=head.run_id,
+        words=head.words,
+        exit_code=None,
+        signal=None,
+        core_dumped=False,
+        complete=False,
+        started_at=utc(head.started_at_s),
+        ended_at=utc(last.taken_at_s),
+        duration_s=last.at_s,
+        suspended_s=last.suspended_s,
+        total=total,
+        tallies=last.tallies,
+        skipped=head.skipped,
+        share=attribution.share(last.tree_s, last.busy_s, tick_s, cpus),
+        live=head.live,
+        tree=Tree(last.tree_s, head.method, None, None, "unknown", None, None),
+        place=head.place,
+        intensity=grid.lookup(settings, head.place),
+        facility=facility.resolve(settings),
+        trace=_trace(found, total).trace(energy.names(total)),
+        host=host.facts(head.gpus, reportfile.state_folder(os.environ)),
+        git=head.git,
+        unread_gpus=(),
+        own_cpu_s=last.own_s,
+        own_run_cpu_s=last.own_s,
+        busy_s=last.busy_s,
+        warnings=(
+            "energywrap was ended before the command: this report holds what was recorded in the first "
+            f"{last.at_s:.0f} s",
+        ),
+    )
+    return assemble(facts, settings)
+
+
+def _trace(found: Found, total: energy.Total) -> Recorder:
+    """Power between the checkpoints, which is all that a journal tells of it."""
+    recorder, before_s = Recorder(journal.EVERY_S), 0.0
+    joules = dict.fromkeys(total.channels, 0.0)
+    for checkpoint in found.checkpoints:
+        for name in joules:
+            now_j = checkpoint.tallies[name].joules
+            recorder.add(name, before_s, checkpoint.at_s, now_j - joules[name])
+            joules[name] = now_j
+        before_s = checkpoint.at_s
+    return recorder
+
+
+def _settings(head: JournalHead) -> Settings:
+    values = {name: entry["value"] for name, entry in head.settings.items()}
+    origin = {name: str(entry["origin"]) for name, entry in head.settings.items()}
+    return Settings(**values, origin=origin, warnings=())  # type: ignore[arg-type]
