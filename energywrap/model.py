@@ -5,6 +5,7 @@ from __future__ import annotations
 from energywrap.record import record
 
 SCHEMA_VERSION = 1
+DIGITS = 10  # significant, in a report: more than any meter gives
 
 
 class Component:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 
     T = TypeVar("T")
+    S = TypeVar("S")
 
     @dataclass_transform(frozen_default=True)
     def record(cls: type[T]) -> type[T]: ...
@@ -65,18 +66,18 @@ else:
 
 if TYPE_CHECKING:
 
-    def mapped(item: T, change: Callable[[str], str]) -> T: ...
+    def mapped(item: T, kind: type[S], change: Callable[[S], S]) -> T: ...
 
 else:
 
-    def mapped(item, change):
-        """A copy of a record, tuple or dictionary with every text in it changed."""
-        if isinstance(item, str):
+    def mapped(item, kind, change):
+        """A copy of a record, tuple or dictionary in which every value of one kind is changed."""
+        if isinstance(item, kind):
             return change(item)
         if isinstance(item, tuple):
-            return tuple(mapped(part, change) for part in item)
+            return tuple([mapped(part, kind, change) for part in item])
         if isinstance(item, dict):
-            return {mapped(key, change): mapped(value, change) for key, value in item.items()}
+            return {mapped(key, kind, change): mapped(value, kind, change) for key, value in item.items()}
         if fields(item):
-            return type(item)(**{name: mapped(getattr(item, name), change) for name in item.__fields__})
+            return type(item)(**{name: mapped(getattr(item, name), kind, change) for name in fields(item)})
         return item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from energywrap import __version__, attribution, footprint, redact
 from energywrap.model import (
+    DIGITS,
     SCHEMA_VERSION,
     Carbon,
     Component,
@@ -13,7 +14,7 @@ from energywrap.model import (
     Scope,
     Tree,
 )
-from energywrap.record import record, replace
+from energywrap.record import mapped, record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class Facts:
 
 
 def assemble(facts: Facts, settings: Settings) -> RunReport:
-    """One report out of the facts of a run."""
-    return RunReport(
+    """One report out of the facts of a run, its numbers rounded as they will be written."""
+    report = RunReport(
         schema_version=SCHEMA_VERSION,
         energywrap_version=__version__,
         run_id=facts.run_id,
@@ -89,6 +90,7 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         overhead=_overhead(facts),
         settings=settings_table(settings),
     )
+    return mapped(report, float, lambda number: float(f"{number:.{DIGITS}g}"))
 
 
 def _scopes(facts: Facts) -> dict[str, Scope]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from energywrap import model
 from energywrap.errors import UserError
-from energywrap.model import SCHEMA_VERSION, RunReport
+from energywrap.model import DIGITS, SCHEMA_VERSION, RunReport
 from energywrap.record import fields
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def _flat(value: object) -> str:
         return "{" + ", ".join(f"{_quote(str(k))}: {_flat(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(_flat(item) for item in value) + "]"
-    return _scalar(value)
+    return repr(value) if isinstance(value, float) else _scalar(value)
 
 
 def from_line(kind: str, source: bytes) -> Any:
@@ -88,7 +88,7 @@ def _scalar(value: object) -> str:
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise ValueError("a report holds no NaN and no infinity")
-        shown = f"{value:.10g}" if abs(value) < 1e9 else f"{value:.16g}"
+        shown = f"{value:.{DIGITS}g}"
         return shown if any(mark in shown for mark in ".e") else shown + ".0"
     if isinstance(value, str):
         return _quote(value if value.isascii() else _valid(value))

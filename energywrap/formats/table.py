@@ -58,7 +58,7 @@ def render(report: RunReport, path: str | None, look: Look) -> bytes:
         markup=False,
     )
     ascii_only = look.encoding == "ascii"
-    clean = mapped(report, lambda text: _printable(text, ascii_only))
+    clean = mapped(report, str, lambda text: _printable(text, ascii_only))
     console.print(_report(clean, path and _printable(path, ascii_only), ascii_only))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     return ("\n".join(lines) + "\n").encode(look.encoding, "backslashreplace")
