@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+OWN_FAILURE = 125
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -56,18 +57,22 @@ def _run(arguments: list[str]) -> None:
     except UserError as mistake:
         _refuse(mistake.line())
     except runner.NotStarted as failure:
-        runner.say(str(failure))
+        from energywrap import console
+
+        console.say(str(failure))
         os._exit(failure.status)
     except (OSError, ImportError) as failure:  # no process, no descriptor: nothing has started
         _refuse(f"cannot start the command: {getattr(failure, 'strerror', None) or failure}")
     else:
         if outcome.failed:
-            os._exit(runner.OWN_FAILURE)
-        runner.leave_as(outcome.ending)
+            os._exit(OWN_FAILURE)
+        from energywrap import leave
+
+        leave.leave_as(outcome.ending)
 
 
 def _refuse(line: str) -> NoReturn:
-    from energywrap import runner
+    from energywrap import console
 
-    runner.say(line)
-    os._exit(runner.OWN_FAILURE)
+    console.say(line)
+    os._exit(OWN_FAILURE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from energywrap import accounting, attribution, energy, facility, grid, host, place, plan, reportfile, runner
+from energywrap import accounting, attribution, console, energy, facility, grid, host, place, plan, reportfile
 from energywrap import sources as sources_of
 from energywrap.formats import document
 from energywrap.model import Tree
@@ -56,7 +56,7 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
     if not settings.quiet:
         from energywrap.formats import table
 
-        runner.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
+        console.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
     _report_others()
     if failure is not None:
         raise failure
@@ -72,7 +72,7 @@ def _report_others() -> None:
     from energywrap import recover
 
     for each in recover.sweep(os.environ):
-        runner.say(f"a run that was cut off has been reported: {each.path}")
+        console.say(f"a run that was cut off has been reported: {each.path}")
 
 
 def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Facts:
@@ -90,6 +90,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     return Facts(
         run_id=accepted.run_id,
+        parent_run=os.environ.get("ENERGYWRAP_RUN"),
         words=tuple(readable(word) for word in words),
         exit_code=measured.ending.code,
         signal=measured.ending.signal,

@@ -36,6 +36,7 @@ class Settings:
     quiet: bool
     strict: bool
     no_color: bool
+    no_die_with_parent: bool
     sysfs_root: str
     origin: dict[str, str]
     warnings: tuple[str, ...]

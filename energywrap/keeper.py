@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from energywrap.fold import Fold
     from energywrap.journal import Journal
-    from energywrap.model import Snapshot
+    from energywrap.readings import Snapshot
 
 FIRST_AFTER_S, EVERY_S = 1.0, 10.0
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from energywrap.accounting import Meter
     from energywrap.config import Settings
     from energywrap.journal import Journal
-    from energywrap.model import Git, Skipped
+    from energywrap.model import Git
+    from energywrap.readings import Skipped
     from energywrap.reportfile import Target
     from energywrap.runner import Child, Ending
     from energywrap.sources import Source
@@ -83,7 +84,8 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     """Run the command and report on it. Raises UserError, NotStarted or OSError while nothing has started."""
     signals = runner.Signals()
     accepted = accept(given, os.environ)
-    child = runner.spawn(words, signals)
+    alone = accepted.settings.no_die_with_parent
+    child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
     runner.let_go(keep=_kept(child, accepted))
     ours = Spared()
     seen = ours.attempt(lambda: observe(child, accepted, words))
@@ -172,12 +174,16 @@ class Spared:
         try:
             return step()
         except UserError as failure:
-            runner.say(failure.line())
+            from energywrap import console
+
+            console.say(failure.line())
         except Exception:  # a bug of ours, or of a driver's library, must not cost the command
             import traceback
 
-            runner.say("this is a bug of energywrap; the command is not affected")
-            runner.write_stderr(traceback.format_exc().encode("utf-8", "backslashreplace"))
+            from energywrap import console
+
+            console.say("this is a bug of energywrap; the command is not affected")
+            console.write_stderr(traceback.format_exc().encode("utf-8", "backslashreplace"))
         self.trouble = True
         return None
 

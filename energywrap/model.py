@@ -1,68 +1,14 @@
-"""The nouns: channels, readings, tallies, energies, intensities and the report."""
+"""The nouns of accounting: tallies, energies, intensities, the journal and the report."""
 
 from __future__ import annotations
 
+from energywrap.readings import Basis, Channel, Component, Gpu, Kind, Skipped, Snapshot
 from energywrap.record import record
+
+__all__ = ["Basis", "Channel", "Component", "Gpu", "Kind", "Skipped", "Snapshot"]  # and all that follows
 
 SCHEMA_VERSION = 1
 DIGITS = 10  # significant, in a report: more than any meter gives
-
-
-class Component:
-    """What draws power. Leaves (cpu, ram, gpu, rest) add up; machine is a meter that sees them all."""
-
-    CPU = "cpu"
-    RAM = "ram"
-    GPU = "gpu"
-    REST = "rest"
-    MACHINE = "machine"
-
-
-class Basis:
-    """How much a number can be trusted to be about this machine."""
-
-    MEASURED = "measured"  # a hardware counter or meter
-    MODELLED = "modelled"  # a fitted model with an interval
-    ASSUMED = "assumed"  # a default nobody checked
-
-
-class Kind:
-    """How a channel's values become joules."""
-
-    COUNTER = "counter"  # J since some origin: subtract
-    GAUGE = "gauge"  # W at an instant: integrate
-
-
-@record
-class Channel:
-    """One number a source can read, and everything needed to turn its values into joules."""
-
-    id: str
-    component: str
-    device: str
-    source: str
-    kind: str
-    basis: str = Basis.MEASURED
-    wrap_j: float | None = None  # the counter restarts from 0 beyond this many J
-    max_w: float = 1000.0  # more than this cannot be real: tells a wrap from a reset
-    tick_s: float = 0.0  # the counter's own update period
-    error: float = 0.0  # relative half-width of the instrument's P10-P90 band
-    low_id: str | None = None  # channels that carry a model's own lower and upper bounds
-    high_id: str | None = None
-    duplicate_of: str | None = None  # another channel that may show the very same counter
-
-
-@record
-class Snapshot:
-    """Everything read at one instant, `at_s` after the sampler was made; what could not be read is absent."""
-
-    at_s: float
-    ahead_s: float  # the clock that counts suspend, less the one that does not
-    own_s: float  # CPU seconds of energywrap itself
-    busy_s: float | None  # CPU seconds of the machine
-    tree_s: float | None  # CPU seconds of the command's tree
-    values: dict[str, float]
-    read_at_s: dict[str, float]
 
 
 @record
@@ -76,16 +22,6 @@ class Checkpoint:
     own_s: float
     suspended_s: float
     tree_s: float | None
-
-
-@record
-class Skipped:
-    """A source, or a part of one, that does not speak in this run."""
-
-    what: str
-    why: str
-    fix: str | None = None
-    expected: bool = False
 
 
 @record
@@ -247,14 +183,6 @@ class Git:
 
 
 @record
-class Gpu:
-    """One graphics processor as its driver names it."""
-
-    name: str
-    uuid: str
-
-
-@record
 class Host:
     """The machine, recognisable to its owner only."""
 
@@ -276,6 +204,7 @@ class JournalHead:
 
     version: int
     run_id: str
+    parent_run: str | None
     pid: int
     pid_started: str  # by the kernel's clock: a number given out twice is not the same process
     boot_id: str
@@ -300,6 +229,7 @@ class RunReport:
     schema_version: int
     energywrap_version: str
     run_id: str
+    parent_run: str | None  # the run that this one was started in, which counts its energy as well
     label: str | None
     project: str | None
     command: tuple[str, ...]

@@ -51,6 +51,8 @@ OPTIONS = (
            "Exit with 125 when the command succeeded but its report could not be written.", False),
     Option("no_color", ("--no-color",), FLAG, "", "No colours in the table (also NO_COLOR).", False,
            variables=("NO_COLOR",)),
+    Option("no_die_with_parent", ("--no-die-with-parent",), FLAG, "",
+           "Let the command live on when energywrap itself is killed by SIGKILL.", False),
     Option("sysfs_root", ("--sysfs-root",), PATH, "DIR",
            "Where sysfs is mounted, when a container hides parts of /sys.", "/sys",
            variables=("ENERGYWRAP_SYSFS",)),

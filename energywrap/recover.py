@@ -53,6 +53,7 @@ def open_journal(accepted: Accepted, seen: Observation, words: Sequence[str]) ->
     head = JournalHead(
         version=journal.VERSION,
         run_id=accepted.run_id,
+        parent_run=os.environ.get("ENERGYWRAP_RUN"),
         pid=os.getpid(),
         pid_started=started,
         boot_id=boot,
@@ -114,6 +115,7 @@ def _report(found: Found) -> RunReport:
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     facts = Facts(
         run_id=head.run_id,
+        parent_run=head.parent_run,
         words=head.words,
         exit_code=None,
         signal=None,

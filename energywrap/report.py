@@ -34,6 +34,7 @@ class Facts:
     """Everything that a run has brought to light."""
 
     run_id: str
+    parent_run: str | None
     words: tuple[str, ...]
     exit_code: int | None
     signal: int | None
@@ -68,6 +69,7 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         schema_version=SCHEMA_VERSION,
         energywrap_version=__version__,
         run_id=facts.run_id,
+        parent_run=facts.parent_run,
         label=settings.label,
         project=settings.project,
         command=redact.command(facts.words),

@@ -6,7 +6,7 @@ import errno
 import os
 
 from energywrap import syscalls
-from energywrap.errors import printable
+from energywrap.launch import PYTHON_IGNORES, Launch, become, exact_bytes
 from energywrap.record import record
 
 TYPE_CHECKING = False
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 else:
     import _signal  # `signal` itself wraps the same functions in enums that take 5 ms to build
 
-NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE = 127, 126, 125
+NOT_FOUND, NOT_RUNNABLE = 127, 126
 STOPS = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
 TIMERS = {_signal.SIGALRM, _signal.SIGVTALRM, _signal.SIGPROF}  # they survive an exec, but not a fork
 UNBLOCKABLE = {_signal.SIGKILL, _signal.SIGSTOP, 32, 33}  # 32, 33 belong to the C library's threads
 FOLLOWED_AFTER_S = 0.05  # shorter commands get neither a sampler nor anything else started for them
-ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
 @record
@@ -70,10 +69,10 @@ class Signals:
         self.ignored_children = _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # else the command's status would be lost
 
-    def restore(self) -> None:
-        """In the child: everything as it was when energywrap was started."""
-        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):  # Python ignores these two for itself
-            _signal.signal(number, _signal.SIG_DFL)
+    def restore(self, ignored: frozenset[int]) -> None:
+        """In the child: everything as it was when energywrap was started; Python ignores two for itself."""
+        for number in PYTHON_IGNORES:
+            _signal.signal(number, _signal.SIG_IGN if number in ignored else _signal.SIG_DFL)
         if self.ignored_children:
             _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
         for number in self.pending_before:
@@ -81,16 +80,16 @@ class Signals:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask_before)
 
 
-def spawn(words: Sequence[str], signals: Signals) -> Child:
+def spawn(words: Sequence[str], signals: Signals, run_id: str, *, die_with_parent: bool) -> Child:
     """Fork the command's process and hold it before its exec. Raises OSError if there can be no process."""
-    arguments = _exact_bytes(words)
+    arguments = exact_bytes(words)
     gate_out, gate_in = _pipe()
     failure_out, failure_in = _pipe()
-    wrapper = os.getpid()
+    launch = Launch(arguments, os.getpid(), gate_out, failure_in, run_id, die_with_parent)
     rss = _own_peak_rss()
     pid = os.fork()
     if pid == 0:
-        _become(arguments, signals, wrapper, gate_out, failure_in)
+        become(launch, signals.restore)
     os.close(gate_out)
     os.close(failure_in)
     return Child(pid, gate_in, failure_out, rss)
@@ -154,13 +153,6 @@ def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
     return info.si_pid not in (child.pid, os.getpid())
 
 
-def leave_as(ending: Ending) -> None:
-    """End this process exactly as the command ended. Does not return."""
-    if ending.signal is not None:
-        _die_of(ending.signal)
-    os._exit(ending.code)
-
-
 def let_go(keep: Sequence[int]) -> None:
     """Free the caller's files and folder: nobody shall wait for the wrapper to close the command's pipe."""
     _close_all_but(keep)
@@ -205,85 +197,10 @@ def _pipe() -> tuple[int, int]:
     return lifted[0], lifted[1]
 
 
-def _exact_bytes(words: Sequence[str]) -> list[bytes]:
-    """The command as the bytes we were given: decoding and encoding again may not be the identity."""
-    try:
-        with open("/proc/self/cmdline", "rb") as file:
-            given = file.read().split(b"\0")[:-1]
-    except OSError:
-        given = []
-    tail = given[len(given) - len(words) :]
-    return tail if len(tail) == len(words) else [os.fsencode(word) for word in words]
-
-
 def _own_peak_rss() -> int:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if syscalls.LINUX else 1)
-
-
-def _become(arguments: list[bytes], signals: Signals, wrapper: int, gate: int, failure: int) -> None:
-    """In the child: wait for the gate, put everything back as it was, execute. Does not return."""
-    number = errno.EINVAL
-    try:
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
-        if os.getppid() != wrapper or os.read(gate, 1) == b"":
-            os._exit(OWN_FAILURE)
-        _restore_environment(wrapper)
-        signals.restore()
-        number = _execute(arguments)
-    except OSError as err:
-        number = err.errno or errno.EINVAL
-    finally:
-        try:
-            os.write(failure, number.to_bytes(4, "little"))
-        finally:
-            os._exit(NOT_RUNNABLE)
-
-
-def _restore_environment(wrapper: int) -> None:
-    """Undo what Python did to LC_CTYPE (PEP 538), and pass on a LISTEN_PID that meant this process."""
-    given = _given_environment()
-    if given is not None and b"LC_CTYPE" in os.environb:
-        found = [entry[9:] for entry in given if entry.startswith(b"LC_CTYPE=")]
-        if not found:
-            os.unsetenv(b"LC_CTYPE")
-        elif os.environb[b"LC_CTYPE"] != found[0]:
-            os.putenv(b"LC_CTYPE", found[0])
-    if os.environb.get(b"LISTEN_PID") == b"%d" % wrapper:
-        os.putenv(b"LISTEN_PID", b"%d" % os.getpid())  # sockets passed on by systemd are the command's
-
-
-def _given_environment() -> list[bytes] | None:
-    """The environment as the kernel handed it to us; None without /proc."""
-    try:
-        with open("/proc/self/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:
-        return None
-
-
-def _execute(arguments: list[bytes]) -> int:
-    """execvp(3): the caller's PATH, a refusal remembered, scripts without a first line given to sh."""
-    name = arguments[0]
-    if not name:
-        return errno.ENOENT
-    direct = b"/" in name
-    folders = [b""] if direct else os.environb.get(b"PATH", b"/bin:/usr/bin").split(b":")
-    refusal = errno.ENOENT
-    for folder in folders:
-        path = os.path.join(folder, name)
-        try:
-            os.execv(path, arguments)
-        except OSError as err:
-            number = err.errno or errno.EINVAL
-        if number == errno.ENOEXEC:
-            os.execv(b"/bin/sh", [b"/bin/sh", path, *arguments[1:]])
-        if number == errno.EACCES:
-            refusal = number
-        elif direct or number not in (*ABSENT, errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT):
-            return number
-    return refusal
 
 
 def _changed(child: Child) -> Ending | None:
@@ -346,40 +263,3 @@ def _send(pid: int, number: int) -> None:
         os.kill(pid, number)
     except (ProcessLookupError, PermissionError):
         pass  # it has just ended, or became another user's: nothing left to forward to
-
-
-def _die_of(number: int) -> None:
-    """Die of the command's signal, leaving no core of our own; return only if the system will not have it."""
-    try:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    except (ImportError, OSError, ValueError):
-        pass  # then a core may be left; the status counts more
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    if number not in UNBLOCKABLE:
-        _signal.signal(number, _signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    if number not in UNBLOCKABLE:
-        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})
-
-
-def say(text: str) -> None:
-    """One line on stderr, whatever state it is in: full, closed or hung up."""
-    write_stderr(f"energywrap: {printable(text)}\n".encode("utf-8", "backslashreplace"))
-
-
-def write_stderr(data: bytes) -> None:
-    """Write to stderr without ever being held up by a reader that does not read."""
-    try:
-        import select
-    except ImportError:  # no descriptor left to load it with
-        return
-    poller = select.poll()
-    poller.register(2, select.POLLOUT)
-    piece = 512  # no more than PIPE_BUF, so a writable pipe takes it whole
-    try:
-        while data and poller.poll(300):
-            data = data[os.write(2, data[:piece]) :]
-    except OSError:
-        pass  # nobody can be told

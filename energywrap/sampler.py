@@ -6,7 +6,7 @@ import _thread
 import os
 import time
 
-from energywrap.model import Snapshot
+from energywrap.readings import Snapshot
 from energywrap.sources.procstat import cpu_times
 
 TYPE_CHECKING = False

@@ -9,8 +9,8 @@ import typer
 
 from energywrap import __version__
 from energywrap.cli import config, doctor, recover, run, show, zones
+from energywrap.console import say
 from energywrap.errors import UserError
-from energywrap.runner import say
 
 USAGE_ERROR = 2
 # typer carries its own copy of click from 0.29 on: find the class where it is

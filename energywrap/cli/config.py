@@ -9,7 +9,7 @@ import typer
 
 from energywrap import config as settings_of
 from energywrap.cli.listing import listing
-from energywrap.runner import say
+from energywrap.console import say
 
 
 def config(

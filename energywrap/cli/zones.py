@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from energywrap.cli.listing import listing
+from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.grid import table
-from energywrap.runner import say
 
 
 def zones(

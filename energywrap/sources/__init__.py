@@ -6,7 +6,7 @@ import os
 
 from energywrap import syscalls
 from energywrap.errors import Unavailable
-from energywrap.model import Skipped
+from energywrap.readings import Skipped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from energywrap.config import Settings
-    from energywrap.model import Channel, Gpu
+    from energywrap.readings import Channel, Gpu
 
     class Source(Protocol):
         """Opened once, read many times, closed once."""

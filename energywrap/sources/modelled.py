@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 
 from energywrap.errors import Unavailable
-from energywrap.model import Basis, Channel, Component, Kind
+from energywrap.readings import Basis, Channel, Component, Kind
 from energywrap.sources.procstat import CpuTimes, cpu_times, ram_bytes
 from energywrap.units import BYTES_PER_GB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
-    from energywrap.model import Gpu, Skipped
+    from energywrap.readings import Gpu, Skipped
 
 SETTLED_S = 0.5  # 50 ticks
 SOURCE = "model: vCPU count only"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from energywrap import syscalls
 from energywrap.errors import Unavailable
-from energywrap.model import Channel, Component, Gpu, Kind, Skipped
+from energywrap.readings import Channel, Component, Gpu, Kind, Skipped
 from energywrap.units import joules_from_millijoules, watts_from_milliwatts
 
 TYPE_CHECKING = False

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 
 from energywrap.errors import Unavailable
-from energywrap.model import Channel, Component, Kind, Skipped
+from energywrap.readings import Channel, Component, Kind, Skipped
 from energywrap.record import record
 from energywrap.units import joules_from_microjoules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
-    from energywrap.model import Gpu
+    from energywrap.readings import Gpu
 
 CONTROL_TYPES = ("intel-rapl", "intel-rapl-mmio")  # the second shows the same packages again
 DEFAULT_ROOT = "/sys"

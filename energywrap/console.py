@@ -1,0 +1,28 @@
+"""Lines of our own on stderr, whatever state it is in."""
+
+from __future__ import annotations
+
+import os
+
+from energywrap.errors import printable
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever state it is in: full, closed or hung up."""
+    write_stderr(f"energywrap: {printable(text)}\n".encode("utf-8", "backslashreplace"))
+
+
+def write_stderr(data: bytes) -> None:
+    """Write to stderr without ever being held up by a reader that does not read."""
+    try:
+        import select
+    except ImportError:  # no descriptor left to load it with
+        return
+    poller = select.poll()
+    poller.register(2, select.POLLOUT)
+    piece = 512  # no more than PIPE_BUF, so a writable pipe takes it whole
+    try:
+        while data and poller.poll(300):
+            data = data[os.write(2, data[:piece]) :]
+    except OSError:
+        pass  # nobody can be told
