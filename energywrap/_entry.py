@@ -72,7 +72,10 @@ def _run(arguments: list[str]) -> None:
 
 
 def _refuse(line: str) -> NoReturn:
-    from energywrap import console
+    try:
+        from energywrap import console
 
-    console.say(line)
+        console.say(line)
+    except OSError:  # not even a descriptor to load that with
+        os.write(2, f"energywrap: {line}\n".encode("ascii", "backslashreplace"))
     os._exit(OWN_FAILURE)

@@ -99,7 +99,7 @@ def _field(status: bytes, name: bytes) -> bytes:
 
 
 def _restore_environment(launch: Launch) -> None:
-    """Undo what Python did to LC_CTYPE (PEP 538), pass on a LISTEN_PID meant for the wrapper, name the run."""
+    """Undo what Python did to LC_CTYPE (PEP 538), pass on a LISTEN_PID meant for us, name the run."""
     given = _given_environment()
     if given is not None and b"LC_CTYPE" in os.environb:
         found = [entry[9:] for entry in given if entry.startswith(b"LC_CTYPE=")]

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     def record(cls: type[T]) -> type[T]: ...
 
 else:
+    _set = object.__setattr__
 
     def record(cls):
         """Give `cls` the constructor, equality, repr and immutability that its annotations describe."""
         names = tuple(cls.__annotations__)
-        cls.__fields__ = names
+        cls.__fields__, cls.__names__ = names, frozenset(names)
         cls.__defaults__ = {name: cls.__dict__[name] for name in names if name in cls.__dict__}
         cls.__init__, cls.__setattr__ = _init, _refuse
         cls.__eq__, cls.__hash__, cls.__repr__ = _equal, _hash, _show
@@ -28,11 +29,13 @@ else:
 
     def _init(self, *args, **given):
         names = self.__fields__
-        values = {**self.__defaults__, **dict(zip(names, args)), **given}
-        if len(args) > len(names) or len(values) != len(names) or not values.keys() <= set(names):
+        values = {**self.__defaults__, **given} if len(args) + len(given) < len(names) else given
+        if args:
+            values = {**values, **dict(zip(names, args))}
+        if len(values) != len(names) or len(args) > len(names) or values.keys() != self.__names__:
             wrong = sorted(set(names) ^ values.keys()) or "too many values"
             raise TypeError(f"{type(self).__name__}: {wrong} missing or unknown")
-        self.__dict__.update(values)
+        _set(self, "__dict__", values)
 
     def _refuse(self, name, value):
         raise AttributeError(f"{type(self).__name__} is frozen: {name} cannot change")
@@ -61,7 +64,12 @@ else:
 
     def replace(item, **changes):
         """A copy of a record with some fields changed."""
-        return type(item)(**{**item.__dict__, **changes})
+        values = {**item.__dict__, **changes}
+        if len(values) != len(item.__fields__):
+            raise TypeError(f"{type(item).__name__}: {sorted(changes)} are not all fields of it")
+        copy = object.__new__(type(item))
+        _set(copy, "__dict__", values)
+        return copy
 
 
 if TYPE_CHECKING:

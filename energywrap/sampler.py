@@ -7,7 +7,7 @@ import os
 import time
 
 from energywrap.readings import Snapshot
-from energywrap.sources.procstat import cpu_times
+from energywrap.sources.procstat import recent_cpu_times
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from energywrap.sources import Source
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
+FOLDED_EVERY_S = 1.0
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
 
 
@@ -84,12 +85,16 @@ class Sampler:
 
     def _loop(self) -> None:
         try:
-            due = time.monotonic() + self._period_s
+            due, folded_s = time.monotonic() + self._period_s, 0.0
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 now = self.read()
-                fold = self.folded()
-                if self._note is not None:
-                    self._note(fold, now)
+                if (
+                    now.at_s >= folded_s + FOLDED_EVERY_S
+                ):  # many readings for little more than the price of one
+                    folded_s = now.at_s
+                    fold = self.folded()
+                    if self._note is not None:
+                        self._note(fold, now)
                 due = max(due + self._period_s, time.monotonic())  # after a gap: go on, do not catch up
         except Exception as problem:  # carried to the main thread, which raises it there
             self._problem = problem
@@ -111,7 +116,7 @@ class Sampler:
 
 def _busy_s() -> float | None:
     try:
-        return cpu_times().busy_s
+        return recent_cpu_times().busy_s
     except (OSError, ValueError):
         return None
 

@@ -6,7 +6,7 @@ import time
 
 from energywrap.errors import Unavailable
 from energywrap.readings import Basis, Channel, Component, Kind
-from energywrap.sources.procstat import CpuTimes, cpu_times, ram_bytes
+from energywrap.sources.procstat import STAT, CpuTimes, ram_bytes, recent_cpu_times
 from energywrap.units import BYTES_PER_GB
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class Modelled:
         once it is long enough to know the utilisation; until then it is taken anew at every reading.
         """
         try:
-            now = (time.monotonic(), cpu_times(self._stat))
+            now = (time.monotonic(), recent_cpu_times(self._stat))
         except (OSError, ValueError):
             return {}
         if self._before is None:
@@ -84,7 +84,7 @@ class Modelled:
 def open_model(settings: Settings) -> Modelled:
     """The model of last resort. Raises Unavailable without /proc."""
     try:
-        return Modelled("/proc/stat", ram_bytes())
+        return Modelled(STAT, ram_bytes())
     except (OSError, ValueError) as err:
         raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
 
