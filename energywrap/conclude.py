@@ -67,8 +67,11 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
 def _report_others() -> None:
     """Runs whose wrapper was killed have left a journal: report them now."""
     state = reportfile.state_folder(os.environ)
-    if state is None or not os.path.isdir(os.path.join(state, "journal")):
-        return
+    try:
+        if state is None or not os.listdir(os.path.join(state, "journal")):
+            return
+    except OSError:
+        return  # no run has ever been long enough for a journal
     from energywrap import recover
 
     for each in recover.sweep(os.environ):

@@ -15,7 +15,7 @@ def resolve(settings: Settings) -> Facility:
     """PUE and its range. Raises UserError for a kind of site that the table does not have."""
     if settings.pue is not None:
         return Facility(settings.pue, settings.pue, settings.pue, settings.origin["pue"])
-    row = tables.find("sites", "site", settings.site.lower())
+    row = tables.find("sites", settings.site.lower())
     if row is None:
         known = ", ".join(site["site"] for site in tables.rows("sites"))
         raise UserError(f"unknown site {settings.site!r} ({settings.origin['site']})", f"one of {known}")

@@ -22,7 +22,7 @@ def resolve(settings: Settings, environ: Mapping[str, str], etc: str = "/etc") -
     if settings.zone is not None:
         return Place(settings.zone, settings.origin["zone"])
     name = time_zone(environ, etc)
-    row = tables.find("timezones", "tz", name) if name else None
+    row = tables.find("timezones", name) if name else None
     if row is not None and row["zone"] != WORLD:
         return Place(row["zone"], f"time zone {name}")
     seen = f"the time zone {name} tells no country" if name else "there is no time zone to go by"

@@ -13,12 +13,24 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 def rows(name: str) -> Iterator[dict[str, str]]:
     """The rows of a table as dictionaries; an absent value is the empty string."""
+    head, *lines = _text(name).splitlines()
+    columns = head.split("\t")
+    for line in lines:
+        yield dict(zip(columns, line.split("\t"), strict=True))
+
+
+def find(name: str, key: str) -> dict[str, str] | None:
+    """The row whose first field is exactly this key, found without taking the others apart."""
+    if "\t" in key or "\n" in key:
+        return None
+    text = _text(name)
+    start = text.find(f"\n{key}\t")
+    if start < 0:
+        return None
+    columns, row = text[: text.index("\n")], text[start + 1 : text.index("\n", start + 1)]
+    return dict(zip(columns.split("\t"), row.split("\t"), strict=True))
+
+
+def _text(name: str) -> str:
     with open(os.path.join(FOLDER, f"{name}.tsv"), encoding="utf-8") as file:
-        columns = file.readline().rstrip("\n").split("\t")
-        for line in file:
-            yield dict(zip(columns, line.rstrip("\n").split("\t"), strict=True))
-
-
-def find(name: str, column: str, value: str) -> dict[str, str] | None:
-    """The first row whose column holds exactly this value."""
-    return next((row for row in rows(name) if row[column] == value), None)
+        return file.read()

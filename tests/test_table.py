@@ -85,6 +85,7 @@ LAPTOP = RunReport(
     schema_version=SCHEMA_VERSION,
     energywrap_version="1.0.0",
     run_id="0123456789abcdef",
+    parent_run=None,
     label="resnet",
     project="vision",
     command=("python", "train.py", "--model", "resnet50", "--epochs", "30", "--out", "runs/a b"),

@@ -23,7 +23,7 @@ def doctor(
     given = {"sysfs_root": sysfs_root} if sysfs_root else {}
     settings = config.resolve(given, os.environ, config.folder())
     opened, skipped, absent = sources.open_all(settings)
-    skipped += sources.explain(settings, absent)
+    skipped += sources.explain(settings, absent, expected=True)
     channels = [channel for source in opened for channel in source.channels]
     speaking = _speaking(channels)
     typer.echo("Sources")

@@ -19,8 +19,8 @@ FRESH_BAND, OLDER_BAND, BORROWED_BAND = 0.10, 0.25, 0.50
 def zone(code: str, origin: str) -> CarbonIntensity:
     """The zone's yearly intensity. Raises UserError, naming where the code came from, for an unknown one."""
     key = code.strip().upper()
-    alias = tables.find("zone_aliases", "alias", key)
-    row = tables.find("grid", "zone", alias["zone"] if alias else key)
+    alias = tables.find("zone_aliases", key)
+    row = tables.find("grid", alias["zone"] if alias else key)
     if row is None:
         raise UserError(f"unknown zone {code!r} ({origin})", _suggestion(key))
     return intensity(row)

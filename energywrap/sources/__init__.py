@@ -10,7 +10,7 @@ from energywrap.readings import Skipped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from energywrap.config import Settings
@@ -88,10 +88,15 @@ def open_all(settings: Settings) -> tuple[list[Source], list[Skipped], list[str]
     return opened, skipped, absent
 
 
-def explain(settings: Settings, absent: list[str]) -> list[Skipped]:
-    """Why the sources without promise cannot be opened, in their own words; asked when there is time."""
+def explain(settings: Settings, absent: Sequence[str], *, expected: bool = False) -> list[Skipped]:
+    """Why the sources without promise cannot be opened, in their own words; asked when there is time.
+
+    A missing NVIDIA driver is to be expected on most machines: it is only explained to who wants all.
+    """
     found = []
     for name in absent:
+        if name == "nvml" and not expected:
+            continue
         try:
             OPENERS[name][1](settings).close()
         except Unavailable as absence:
