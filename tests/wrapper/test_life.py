@@ -45,6 +45,8 @@ def lines(done_err: bytes) -> list[bytes]:
 @pytest.fixture
 def first(bench: Bench) -> list[str]:
     """The words that make the wrapper the first process of a container."""
+    if OTHER in {"nice", "nice -n 0"}:
+        pytest.skip("there is no wrapper left: it has become the command")
     return [*namespace("--pid", "--fork", "--mount-proc", "--kill-child"), *bench.words]
 
 
@@ -214,7 +216,7 @@ def held(pid: int) -> int:
         links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir() if link.is_symlink()]
         return sum(not link.endswith(".journal") for link in links)
 
-    counts = []
+    counts: list[int] = []
     while len(counts) < 50:
         with suppress(FileNotFoundError):
             counts.append(now())

@@ -49,6 +49,7 @@ def test_a_pipe_whose_reader_has_gone_kills_the_command_as_it_would_without(benc
     assert bench.bare("bash", "-c", f"{bench.shell} {script}").out == b"141\n"
 
 
+@ours
 def test_a_crash_leaves_one_core_at_most(bench: Bench) -> None:
     def with_cores() -> None:
         hard = resource.getrlimit(resource.RLIMIT_CORE)[1]

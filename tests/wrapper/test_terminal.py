@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from wrapper.harness import Bench, Terminal, children, gone, ours, probe, stat_of, state, until
+from wrapper.harness import Bench, Terminal, gone, ours, probe, stat_of, state, until
 
 CTRL_C, CTRL_Z, CTRL_BACKSLASH, CTRL_D, CTRL_S, CTRL_Q = "\x03", "\x1a", "\x1c", "\x04", "\x13", "\x11"
 
@@ -19,6 +19,11 @@ CTRL_C, CTRL_Z, CTRL_BACKSLASH, CTRL_D, CTRL_S, CTRL_Q = "\x03", "\x1a", "\x1c",
 def parent(pid: int) -> int:
     """The wrapper of a command; the command itself where the wrapper has replaced itself by it."""
     return int(stat_of(pid)[1])
+
+
+def wrapper_of(terminal: Terminal, pid: int) -> int:
+    """The shell's child for a command: the wrapper, or the command by which it has replaced itself."""
+    return pid if parent(pid) == terminal.process.pid else parent(pid)
 
 
 def wrapped(bench: Bench, *argv: str) -> str:
@@ -120,7 +125,7 @@ def test_a_command_in_a_script_can_read_the_terminal(shell: str, bench: Bench) -
 def test_the_stop_key_stops_both_and_the_foreground_brings_both_back_ten_times(bench: Bench) -> None:
     terminal = bench.bash()
     pid = begin(terminal, bench, "cooperative", "6", "1")
-    wrapper = parent(pid)
+    wrapper = wrapper_of(terminal, pid)
     for _ in range(10):
         terminal.type(CTRL_Z)
         assert "Stopped" in terminal.at_prompt()
@@ -146,8 +151,9 @@ def test_a_stopped_run_goes_on_in_the_background(bench: Bench) -> None:
     terminal.shell("bg")
     until(lambda: state(pid) == "S", "the command goes on")
     assert "Running" in terminal.shell("jobs")
+    wrapper = wrapper_of(terminal, pid)
     said = terminal.shell("kill %1")
-    until(lambda: gone(pid), "the command is gone")
+    until(lambda: not stat_of(wrapper), "the shell has seen the end")
 
     assert "Terminated" in said + terminal.shell("wait") + terminal.shell("jobs")
 
@@ -157,10 +163,9 @@ def test_a_stopped_run_can_be_killed_as_a_job(bench: Bench) -> None:
     pid = begin(terminal, bench, "hold")
     terminal.type(CTRL_Z)
     terminal.at_prompt()
-    wrapper = parent(pid)
+    wrapper = wrapper_of(terminal, pid)
     said = terminal.shell("kill %1")
-    watched = pid if wrapper == terminal.process.pid else wrapper
-    until(lambda: not stat_of(watched), "the shell has seen the end")
+    until(lambda: not stat_of(wrapper), "the shell has seen the end")
 
     assert "Terminated" in said + terminal.shell("true") + terminal.shell("jobs")
     assert gone(pid)
@@ -191,7 +196,8 @@ def test_a_background_run_that_reads_stops_until_it_is_in_the_foreground(bench: 
     terminal.type(f"{bench.shell} sh -c {shlex.quote('echo ready $$; read x; echo +$x+; exit 3')} &\n")
     pid = terminal.command()
     until(lambda: state(pid) == "T", "the command has stopped")
-    until(lambda: state(parent(pid)) == "T" or not children(parent(pid)), "the wrapper has stopped")
+    wrapper = wrapper_of(terminal, pid)
+    until(lambda: state(wrapper) == "T", "the wrapper has stopped")
     assert "Stopped" in terminal.shell("jobs")
     terminal.type("fg; echo =$?\n")
     terminal.type("typed\n")
@@ -238,7 +244,7 @@ def test_a_pipeline_stops_and_goes_on_as_one_job(bench: Bench) -> None:
 def test_the_foreground_belongs_to_the_job_as_the_shell_set_it_up(bench: Bench) -> None:
     terminal = bench.bash()
     pid = begin(terminal, bench, "hold")
-    wrapper = parent(pid)
+    wrapper = wrapper_of(terminal, pid)
     group, session, foreground = (int(stat_of(pid)[field]) for field in (2, 3, 5))
 
     assert session == terminal.process.pid
@@ -310,10 +316,10 @@ def test_closing_the_window_hangs_up_a_command_that_leads_the_session(bench: Ben
 def test_closing_the_window_of_a_shell_ends_its_run(bench: Bench) -> None:
     terminal = bench.bash()
     pid = begin(terminal, bench, "hold")
-    wrapper = parent(pid)
+    wrapper = wrapper_of(terminal, pid)
     terminal.hang_up()
 
-    until(lambda: gone(pid) and (gone(wrapper) or wrapper == terminal.process.pid), "both are gone")
+    until(lambda: gone(pid) and gone(wrapper), "both are gone")
 
 
 @pytest.mark.parametrize("where", ["foreground", "background", "stopped"])
@@ -349,11 +355,11 @@ def test_a_command_that_survives_the_hang_up_is_waited_for(bench: Bench) -> None
     script = f"trap '' HUP; echo ready $$; while test ! -e {done}.go; do sleep 0.02; done; : > {done}"
     terminal.type(f"{bench.shell} sh -c {shlex.quote(script)}\n")
     pid = terminal.command()
-    wrapper = parent(pid)
+    wrapper = wrapper_of(terminal, pid)
     terminal.hang_up()
     until(lambda: gone(terminal.process.pid) or terminal.process.poll() is not None, "the shell is gone")
     assert not gone(pid)
-    assert wrapper == terminal.process.pid or parent(pid) == wrapper
+    assert wrapper == pid or parent(pid) == wrapper
     (bench.folder / "done.go").touch()
     until(done.exists, "the command has done its work")
 
