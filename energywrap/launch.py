@@ -55,9 +55,9 @@ def become(launch: Launch, restore_signals: Callable[[frozenset[int]], None]) ->
         ignored = _ignored_before(os.getppid())
         if launch.die_with_parent:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        _restore_environment(launch)
         if os.getppid() != launch.wrapper or os.read(launch.gate, 1) == b"":
             os._exit(OWN_FAILURE)
-        _restore_environment(launch)
         restore_signals(ignored)
         number = _execute(launch.arguments)
     except OSError as err:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from energywrap import tables
 from energywrap.grid import table
 from energywrap.model import CarbonIntensity
+from energywrap.record import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +21,8 @@ def lookup(settings: Settings, place: Place) -> CarbonIntensity:
     origin = settings.origin["zone"] if settings.zone is not None else place.evidence
     row = table.zone(place.zone, origin)
     if settings.intensity is None:
-        return row
+        published = tables.find("sources", row.source)
+        return replace(row, source=f"{published['title']} ({row.source})" if published else row.source)
     value = settings.intensity
     return CarbonIntensity(
         zone=row.zone,
