@@ -14,6 +14,7 @@ from energywrap.record import record
 IDLE_W, FULL_W, EXPONENT = 0.63, 3.36, 0.75
 # P10 and P90 of measured over predicted power, held out: utilisation, low, high
 BAND = ((0.0, 0.44, 2.14), (0.1, 0.58, 1.37), (0.3, 0.58, 1.37), (0.4, 0.46, 1.36), (1.0, 0.46, 1.36))
+HIGH_TURNS_AT = 0.05533017  # between the band's knots the upper bound has one maximum, here
 WORKLOAD_SIGMA = 0.20  # spread over kinds of work at full load, TU Dresden's nine kernels on one machine
 Z90 = 1.2816  # P90 of the standard normal distribution
 CPU_SHARE_OF_IDLE, CPU_SHARE_OF_LOAD = 0.45, 0.80  # of wall power, the rest being fans, board and losses
@@ -46,7 +47,8 @@ def machine(threads: int, utilisation: float, doubt: float = 0.0) -> Watts:
     """Wall power of `threads` hardware threads at a mean `utilisation` (0..1), known to +-`doubt`."""
     u = min(1.0, max(0.0, utilisation))
     under, over = max(0.0, u - doubt), min(1.0, u + doubt)
-    possible = [under, u, over, *(knot for knot, _, _ in BAND if under < knot < over)]
+    turns = (*(knot for knot, _, _ in BAND), HIGH_TURNS_AT)
+    possible = [under, u, over, *(turn for turn in turns if under < turn < over)]
     return Watts(
         threads * _per_thread(u),
         threads * min(_per_thread(x) * _factors(x)[0] for x in possible),

@@ -234,9 +234,9 @@ def test_an_unreadable_working_directory_is_kept(bench: Bench) -> None:
     folder = bench.folder / "secret"
     folder.mkdir()
     fd = os.open(folder, os.O_RDONLY)
-    folder.chmod(0)
     script = f"{bench.shell} readlink /proc/self/cwd; exit $?"
-    done = bench.bare("sh", "-c", script, cwd=None, setup=lambda: os.fchdir(fd))
+    done = bench.bare("sh", "-c", script, cwd=None, setup=lambda: [os.fchdir(fd), os.fchmod(fd, 0)])
+    folder.chmod(0o700)
     os.close(fd)
 
     assert (done.status, done.out, done.err) == (0, os.fsencode(folder) + b"\n", b"")

@@ -198,7 +198,7 @@ def test_a_background_run_that_reads_stops_until_it_is_in_the_foreground(bench: 
     until(lambda: state(pid) == "T", "the command has stopped")
     wrapper = wrapper_of(terminal, pid)
     until(lambda: state(wrapper) == "T", "the wrapper has stopped")
-    assert "Stopped" in terminal.shell("jobs")
+    until(lambda: "Stopped" in terminal.shell("jobs"), "the shell has seen it")
     terminal.type("fg; echo =$?\n")
     terminal.type("typed\n")
 
