@@ -27,9 +27,11 @@ $(VENV)/.demo: $(VENV)/.installed
 
 demo: $(VENV)/.demo  ## Train a small model under energywrap; show the table and the JSON report
 	@mkdir -p build
-	$(BIN)/energywrap run --label demo --output $(REPORT) -- $(BIN)/python benchmarks/train_digits.py
-	@echo "--- $(REPORT)"
+	$(BIN)/energywrap run --quiet --label demo --output $(REPORT) -- $(BIN)/python benchmarks/train_digits.py
+	@echo "--- $(REPORT), as JSON:"
 	@cat $(REPORT)
+	@echo "--- and as the table that a run without --quiet prints:"
+	@$(BIN)/energywrap show $(REPORT)
 
 test: lint unit  ## Lint, types, layers and tests
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 else:
     import _signal
 
+NAME = b"signal-canary"
 ARRIVES_WITHIN_S = 0.004  # the kernel serves a group one member after the other
-ANSWERS_WITHIN_MS = 200
+ANSWERS_WITHIN_MS = 1000
 OWED_FOR_S = 0.2  # signals of one broadcast reach us together
 
 
@@ -72,27 +73,29 @@ class Canary:
         """Let it take what is pending there; of each but the one at hand our own copy is still to come."""
         if time.monotonic() >= self._owed_until_s:
             self._owed.clear()
+        self._answer(0)  # what came too late for the last question is no answer to this one
         try:
             os.write(self._questions, b"?")
         except OSError:
             return  # it was killed; from now on every signal counts as ours alone
-        for taken in self._answer():
+        for taken in self._answer(ANSWERS_WITHIN_MS):
             self._owed[taken] = self._owed.get(taken, 0) + 1
         self._owed[number] = self._owed.get(number, 1) - 1
         self._owed_until_s = time.monotonic() + OWED_FOR_S
 
-    def _answer(self) -> bytes:
+    def _answer(self, within_ms: int) -> bytes:
         import select
 
         poller = select.poll()
         poller.register(self._answers, select.POLLIN)
-        return os.read(self._answers, 4096)[1:] if poller.poll(ANSWERS_WITHIN_MS) else b""
+        return os.read(self._answers, 4096)[1:] if poller.poll(within_ms) else b""
 
 
 def _sing(wrapper: int, question: int, answer: int) -> None:
     """In the sibling: take pending signals when asked, end with the wrapper. Does not return."""
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
+        _rename()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
@@ -104,3 +107,17 @@ def _sing(wrapper: int, question: int, answer: int) -> None:
             os.write(answer, bytes(taken))
     finally:
         os._exit(0)
+
+
+def _rename() -> None:
+    """Look like something else: `pkill energywrap` means the wrapper, and what we get counts for all."""
+    syscalls.rename(NAME)
+    try:
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()
+        start, end = int(fields[45]), int(fields[46])  # where the kernel finds our command line
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory.seek(start)
+            memory.write(NAME.ljust(end - start, b"\0")[: end - start])
+    except (OSError, ValueError, IndexError):
+        pass  # then it goes by the wrapper's name

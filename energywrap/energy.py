@@ -135,7 +135,10 @@ def total(plan: Plan, tallies: Mapping[str, Tally], duration_s: float) -> Total:
 def names(total: Total) -> dict[str, str]:
     """What each speaking channel is called in a trace."""
     parts = zip(total.channels, total.components)
-    return {channel: f"{part.component} {part.device}" for channel, part in parts}
+    return {
+        channel: part.component if part.device == part.component else f"{part.component} {part.device}"
+        for channel, part in parts
+    }
 
 
 def _first_alive(

@@ -18,6 +18,7 @@ def resolve(settings: Settings) -> Facility:
     row = tables.find("sites", settings.site.lower())
     if row is None:
         known = ", ".join(site["site"] for site in tables.rows("sites"))
-        raise UserError(f"unknown site {settings.site!r} ({settings.origin['site']})", f"one of {known}")
+        where = "--site" if settings.origin["site"] == "flag" else settings.origin["site"]
+        raise UserError(f"unknown site {settings.site!r} ({where})", f"one of {known}")
     evidence = f"site {row['site']}, {settings.origin['site']}"
     return Facility(float(row["pue"]), float(row["low"]), float(row["high"]), evidence)

@@ -157,9 +157,10 @@ class Trace:
 
 @record
 class Overhead:
-    """What energywrap itself used until the report was written."""
+    """What energywrap itself used: in all, and while the run was measured, which `energy_j` is for."""
 
     cpu_s: float
+    run_cpu_s: float
     energy_j: float | None
     method: str
 

@@ -129,7 +129,7 @@ def _known(flag: str) -> Option:
     if option is None:
         from difflib import get_close_matches  # only here: the command will not run
 
-        close = get_close_matches(flag, BY_FLAG, 1)
+        close = get_close_matches(flag, BY_FLAG, 1, 0.7)
         meant = f"did you mean {close[0]}?" if close else "see energywrap run --help"
         raise UserError(f"unknown option {flag}", f"{meant} (options of the command go after its name)")
     return option

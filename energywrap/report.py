@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from energywrap.model import CarbonIntensity, Facility, Git, Host, Place, Skipped, Tally, Trace
 
 DISAGREE = 0.02  # two methods of counting CPU time differ by more than this part: say so
+SMALL_SHARE = 0.1
 SHORTEST_S = 0.05  # below, clocks and counters resolve too little to trust the energy
 
 
@@ -183,6 +184,11 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
             )
     if facts.suspended_s > 0:
         found.append(f"the machine slept for {facts.suspended_s:.0f} s; no power is assumed for that time")
+    if facts.share is not None and facts.share.value < SMALL_SHARE and facts.duration_s >= SHORTEST_S:
+        found.append(
+            "the command used little of the machine's busy CPU time: its share depends on what else ran, "
+            "which its interval does not tell"
+        )
     if facts.duration_s < SHORTEST_S:
         found.append("the run was shorter than the meters resolve; repeat the command to compare energies")
     if facts.core_dumped:
@@ -191,14 +197,15 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
 
 
 def _overhead(facts: Facts) -> Overhead:
-    """Our own CPU time, and the energy of the part that fell into the run, charged as to any process."""
+    """Our own CPU time, and the energy of the part of it that is inside the machine's energy."""
     cpu = [energy.energy_j for energy in facts.total.components if energy.component == Component.CPU]
+    own = facts.own_run_cpu_s
     if facts.busy_s is None or not cpu:
-        return Overhead(facts.own_cpu_s, None, "the energy of the CPU, or its busy time, is not known")
-    busy = max(facts.busy_s, facts.own_run_cpu_s)
-    part = facts.own_run_cpu_s / busy if busy > 0 else 0.0
-    method = "its CPU seconds during the run over the machine's busy ones, of the CPU's energy"
-    return Overhead(facts.own_cpu_s, sum(cpu) * part, method)
+        unknown = "the energy of the CPU, or its busy time, is not known"
+        return Overhead(facts.own_cpu_s, own, None, unknown)
+    busy = max(facts.busy_s, own)
+    method = "run_cpu_s over the machine's busy CPU seconds, of the CPU's energy"
+    return Overhead(facts.own_cpu_s, own, sum(cpu) * (own / busy if busy > 0 else 0.0), method)
 
 
 def settings_table(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:

@@ -55,7 +55,9 @@ def named(given: str, origin: str, folder: str) -> Target:
     if os.path.isdir(path):
         raise UserError(f"{where} is a folder", "name a file in it")
     if not os.path.isdir(parent):
-        raise UserError(f"{where}: the folder {parent} does not exist", f"mkdir -p {parent}")
+        import shlex
+
+        raise UserError(f"{where}: the folder {parent} does not exist", f"mkdir -p {shlex.quote(parent)}")
     return _special(path, where) or Target(os.path.realpath(path), None, None)
 
 

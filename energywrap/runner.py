@@ -50,8 +50,17 @@ class NotStarted(Exception):
     """The command could not be executed: the status a shell would give, and why."""
 
     def __init__(self, name: str, number: int) -> None:
-        super().__init__(f"{name or repr(name)}: {os.strerror(number)}")
+        super().__init__(f"{name or repr(name)}: {os.strerror(number)}{_hint(name, number)}")
         self.status = NOT_FOUND if number == errno.ENOENT else NOT_RUNNABLE
+
+
+def _hint(name: str, number: int) -> str:
+    """What may have been meant by a command that does not exist."""
+    if number == errno.ENOENT and " " in name:
+        return "; for a line of shell write: energywrap run sh -c '...'"
+    if number == errno.ENOENT and "=" in name:
+        return "; to set a variable write: energywrap run env NAME=value COMMAND"
+    return ""
 
 
 class Signals:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 else:
     import _ctypes as _raw
 
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 4, 15, 36
 LINUX = sys.platform.startswith("linux")
 
 
@@ -40,6 +40,11 @@ def library_present(name: str) -> bool:
 def prctl(option: int, value: int) -> bool:
     """prctl(2) with one argument; False where it is missing or refused."""
     return LINUX and _call("prctl", option, value, 0, 0, 0) == 0
+
+
+def rename(name: bytes) -> bool:
+    """Set the name of this process (at most 15 bytes count) that ps and pkill go by."""
+    return LINUX and _call("prctl", PR_SET_NAME, name + b"\0", 0, 0, 0) == 0
 
 
 def syscall(number: int, *arguments: Argument) -> int:

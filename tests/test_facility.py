@@ -47,7 +47,7 @@ def test_the_users_own_pue_beats_the_site_and_has_no_range() -> None:
 
 
 def test_an_unknown_site_is_refused_with_all_that_are_known() -> None:
-    with pytest.raises(UserError, match=r"unknown site 'moon' \(flag\)") as refusal:
+    with pytest.raises(UserError, match=r"unknown site 'moon' \(--site\)") as refusal:
         decide(site="moon")
 
     assert [row["site"] for row in SITES if row["site"] not in refusal.value.line()] == []

@@ -97,7 +97,7 @@ def test_common_other_codes_are_known(alias: str, zone: str) -> None:
 def test_a_name_in_place_of_a_code_is_answered_with_the_code(wrong: str, hint: str) -> None:
     line = refusal(wrong)
 
-    assert line.startswith(f"unknown zone {wrong!r} (flag); did you mean ")
+    assert line.startswith(f"unknown zone {wrong!r} (--zone); did you mean ")
     assert hint in line
 
 

@@ -318,7 +318,7 @@ def test_without_any_counter_everything_is_modelled_and_the_missing_ones_are_nam
     assert set(parts) == {"cpu", "ram", "rest"}
     assert {part["basis"] for part in parts.values()} == {"modelled"}
     assert all(part["low_j"] < part["energy_j"] < part["high_j"] for part in parts.values())
-    assert "rapl" in ran.notes()
+    assert "RAPL" in ran.notes()
 
 
 def test_a_run_ended_by_a_signal_leaves_a_report_of_it(energywrap: Energywrap) -> None:

@@ -125,7 +125,7 @@ LAPTOP = RunReport(
     host=Host("00" * 8, "A CPU", 16, 32_000_000_000, (Gpu("RTX", "GPU-1"),), "A", "L", None, None, "3.12.1"),
     git=Git("0" * 40, "main", True),
     trace=Trace(10.0, (0.0,), {"cpu package-0": (15.4,)}),
-    overhead=Overhead(1.2, 18.4, "modelled"),
+    overhead=Overhead(1.2, 1.2, 18.4, "modelled"),
     settings={},
 )
 VM = replace(
@@ -330,7 +330,7 @@ def test_what_is_missing_is_missing_and_never_zero() -> None:
 def test_every_part_of_the_report_that_bears_on_trust_is_shown() -> None:
     text = " ".join(shown("laptop", Look(200, False, "utf-8")).split())
 
-    for words in ("measured (rapl)", "86 % of the time", "90 % of busy CPU time", "zone from time zone"):
+    for words in ("measured (rapl)", "86 % seen", "90 % of busy CPU time", "zone from time zone"):
         assert words in text
     for words in (
         "41.45 g/kWh in France (FR, lifecycle, 2025",

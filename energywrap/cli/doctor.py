@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from energywrap import accounting, config, plan, sources
+from energywrap import accounting, config, facility, grid, place, plan, sources
+from energywrap.config import Settings
 from energywrap.host import unread_gpus
-from energywrap.model import Channel, Kind
+from energywrap.model import Basis, Channel, Kind
 
 PERF_FIX = "sysctl kernel.perf_event_paranoid=2   (as root; then perf counts every process exactly)"
 
@@ -26,12 +27,15 @@ def doctor(
     skipped += sources.explain(settings, absent, expected=True)
     channels = [channel for source in opened for channel in source.channels]
     speaking = _speaking(channels)
-    typer.echo("Sources")
+    typer.echo("Power and energy")
     for source in opened:
         values = source.read()
         for channel in source.channels:
-            role = "speaks" if channel.id in speaking else "stands by"
-            typer.echo(f"  [ok] {channel.source} {channel.device}: {_reading(channel, values)}; {role}")
+            mark = "ok" if channel.basis == Basis.MEASURED else "~~"
+            role = "used" if channel.id in speaking else "in reserve"
+            typer.echo(
+                f"  [{mark}] {channel.component} {channel.device}: {_reading(channel, values)}, {role}"
+            )
         source.close()
     for gap in skipped:
         typer.echo(f"  [{'--' if gap.expected else '!!'}] {gap.what}: {gap.why}")
@@ -41,6 +45,22 @@ def doctor(
         typer.echo(f"  [!!] {name}: it is on the PCI bus, but nothing here reads it")
     typer.echo("CPU time of the command's process tree")
     typer.echo(f"  {_accounting()}")
+    typer.echo("Carbon")
+    _carbon(settings)
+
+
+def _carbon(settings: Settings) -> None:
+    """The factors that a run started here would use, and what would make them right."""
+    where, site = place.resolve(settings, os.environ), facility.resolve(settings)
+    found = grid.lookup(settings, where)
+    seen = "zone unknown" if where.evidence == "none" else f"zone from {where.evidence}"
+    mark = "!!" if where.warning else "ok"
+    typer.echo(f"  [{mark}] {found.g_per_kwh:.4g} g/kWh, {found.name} ({found.zone}), {seen}")
+    if where.warning:
+        typer.echo(
+            '       fix: --zone CODE, or zone = "CODE" in the configuration; `energywrap zones` finds it'
+        )
+    typer.echo(f"  [ok] PUE {site.pue:g}, {site.evidence}")
 
 
 def _speaking(channels: list[Channel]) -> set[str]:
@@ -52,10 +72,12 @@ def _speaking(channels: list[Channel]) -> set[str]:
 
 def _reading(channel: Channel, values: dict[str, float]) -> str:
     value = values.get(channel.id)
+    if channel.basis != Basis.MEASURED:
+        return f"modelled ({channel.source.removeprefix('model: ')})"
     if value is None:
-        return "did not answer"
+        return f"measured ({channel.source}), but it did not answer just now"
     unit = "J on its counter" if channel.kind == Kind.COUNTER else "W now"
-    return channel.basis if channel.id.startswith("model:") else f"{channel.basis}, {value:.6g} {unit}"
+    return f"measured ({channel.source}), {value:.6g} {unit}"
 
 
 def _accounting() -> str:

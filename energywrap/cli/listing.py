@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 import typer
 
+NARROW = 100
 
-def listing(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under heads."""
+
+def listing(heads: Sequence[str], rows: Sequence[Sequence[str]], *, dispensable: int = 0) -> None:
+    """Print rows under heads; the last `dispensable` columns only where there is room."""
     if not sys.stdout.isatty():
         for row in (heads, *rows):
             typer.echo("\t".join(row))
@@ -20,9 +22,11 @@ def listing(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(no_color=bool(os.environ.get("NO_COLOR")))
+    shown = len(heads) - (dispensable if console.width < NARROW else 0)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    for head in heads[:shown]:
+        table.add_column(head)
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(no_color="NO_COLOR" in os.environ).print(table)
+        table.add_row(*(Text(cell) for cell in row[:shown]))
+    console.print(table)

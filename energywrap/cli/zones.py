@@ -34,6 +34,10 @@ def zones(
         )
         for zone in found
     ]
-    listing(("zone", "name", "g CO2e/kWh", "P10 to P90", "boundary", "year", "quality", "source"), rows)
+    listing(
+        ("zone", "name", "g CO2e/kWh", "P10 to P90", "boundary", "year", "quality", "source"),
+        rows,
+        dispensable=3,
+    )
     if len({zone.boundary for zone in found}) > 1:
         say("values of different boundaries cannot be compared: direct leaves out fuel supply and plants")

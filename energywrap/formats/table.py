@@ -21,6 +21,9 @@ from energywrap.units import J_PER_KWH, kwh_from_joules
 
 NARROWEST, PLAIN_WIDTH, WIDEST = 60, 100, 120  # narrower terminals wrap by themselves
 LONGEST_COMMAND = 300
+SHORTEST_S = 0.05  # a shorter run is compared with nothing
+SHOWN_KWH = 0.1
+BOUNDARIES = {"direct": "direct: without fuel supply and plants"}
 HEIGHT = 25  # of no effect, but rich would read LINES and COLUMNS for it
 STYLES = {Basis.MEASURED: "green", Basis.MODELLED: "yellow", Basis.ASSUMED: "red"}
 BRAIN_W = 20.0
@@ -101,7 +104,7 @@ def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
     source = energy.source.removeprefix("model: ")
     words = Text.assemble((energy.basis, STYLES.get(energy.basis, "")), f" ({source})")
     if energy.coverage < 0.995:
-        words.append(f", {100 * energy.coverage:.0f} % of the time", "red")
+        words.append(f", {100 * energy.coverage:.0f} % seen", "red")
     interval = _interval(energy.energy_j, energy.low_j, energy.high_j)
     return Text(name), Text(joules(energy.energy_j)), interval, words
 
@@ -109,7 +112,8 @@ def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
 def _share_words(scope: Scope) -> Text:
     if scope.cpu_share is None:
         return Text("unknown")
-    return Text(f"{100 * scope.cpu_share:.0f} % of busy CPU time")
+    percent = 100 * scope.cpu_share
+    return Text(f"{percent:.0f} % of busy CPU time" if percent >= 1 else "under 1 % of busy CPU time")
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> Text:
@@ -117,11 +121,11 @@ def _interval(value: float | None, low: float | None, high: float | None) -> Tex
 
 
 def _sentences(report: RunReport, path: str | None) -> list[Text]:
-    lines = [_ending(report), *_carbon(report)]
+    lines = [Text("P10 to P90: in eight of ten cases the truth lies between.", "dim")]
+    lines += [_ending(report), *_carbon(report)]
     energy_j = report.scopes["machine"].energy_j
-    like = comparisons(energy_j) if energy_j else []
-    if like:
-        lines.append(Text("As much as " + " or ".join(like) + "."))
+    if energy_j and report.duration_s >= SHORTEST_S:
+        lines.append(Text("The machine used as much as " + " or ".join(comparisons(energy_j)) + "."))
     for gap in report.not_measured:
         lines.append(Text.assemble(("not measured: ", "yellow"), f"{gap.what}: {gap.why}"))
     for warning in report.warnings:
@@ -134,17 +138,19 @@ def _sentences(report: RunReport, path: str | None) -> list[Text]:
 
 
 def _carbon(report: RunReport) -> list[Text]:
-    scope, carbon = report.scopes["machine"], report.carbon
-    if scope.co2e_g is None:
+    machine, command, carbon = report.scopes["machine"], report.scopes["command"], report.carbon
+    if machine.co2e_g is None or machine.energy_j is None:
         return []
-    return [
-        Text.assemble(
-            ("CO2e " + grams(scope.co2e_g), "bold"),
-            f" ({grams(scope.co2e_low_g)} to {grams(scope.co2e_high_g)})",
-            f" at {carbon.intensity_g_per_kwh:.4g} g/kWh in {carbon.zone_name} ({_labels(report)}),",
-            f" PUE {carbon.pue:g} ({carbon.pue_evidence})",
-        )
-    ]
+    words = Text.assemble("CO2e ", (f"machine {grams(machine.co2e_g)}", "bold"))
+    words.append(f" ({grams(machine.co2e_low_g)} to {grams(machine.co2e_high_g)})")
+    if command.co2e_g is not None:
+        words.append(f", command's share {grams(command.co2e_g)}")
+        words.append(f" ({grams(command.co2e_low_g)} to {grams(command.co2e_high_g)})")
+    kwh = kwh_from_joules(machine.energy_j)
+    energy = f" {kwh:.3g} kWh x" if kwh >= SHOWN_KWH else ""
+    words.append(f":{energy} {carbon.intensity_g_per_kwh:.3g} g/kWh {_labels(report)}")
+    words.append(f", x PUE {carbon.pue:g} ({carbon.pue_evidence})")
+    return [words]
 
 
 def _ending(report: RunReport) -> Text:
@@ -170,9 +176,13 @@ def _ending(report: RunReport) -> Text:
 
 def _labels(report: RunReport) -> str:
     carbon = report.carbon
-    year = f", {carbon.year}" if carbon.year else ""
-    evidence = "zone unknown" if carbon.zone_evidence == "none" else f"zone from {carbon.zone_evidence}"
-    return f"{carbon.zone}, {carbon.boundary}{year}, {evidence}"
+    if carbon.quality == "given":
+        return f"({carbon.source})"
+    facts = [carbon.zone, BOUNDARIES.get(carbon.boundary, carbon.boundary)]
+    facts += [str(carbon.year)] if carbon.year else []
+    facts += [carbon.quality.replace(":", " from ")] if carbon.quality != "reported" else []
+    facts.append("zone unknown" if carbon.zone_evidence == "none" else f"zone from {carbon.zone_evidence}")
+    return f"in {carbon.zone_name} ({', '.join(facts)})"
 
 
 def comparisons(energy_j: float) -> list[str]:

@@ -22,7 +22,8 @@ def zone(code: str, origin: str) -> CarbonIntensity:
     alias = tables.find("zone_aliases", key)
     row = tables.find("grid", alias["zone"] if alias else key)
     if row is None:
-        raise UserError(f"unknown zone {code!r} ({origin})", _suggestion(key))
+        where = "--zone" if origin == "flag" else origin
+        raise UserError(f"unknown zone {code!r} ({where})", _suggestion(key))
     return intensity(row)
 
 
@@ -67,8 +68,8 @@ def _suggestion(key: str) -> str:
     from difflib import get_close_matches  # only here: the command will not run
 
     names = {row["name"].upper(): row["zone"] for row in tables.rows("grid")}
-    close = [name for name in names if key in name][:3] or get_close_matches(key, names, 2)
+    close = [name for name in names if key in name][:3] or get_close_matches(key, names, 2, 0.75)
     shown = [f"{names[name]} ({name.title()})" for name in close]
-    shown = shown or get_close_matches(key, names.values(), 2)
+    shown = shown or get_close_matches(key, names.values(), 2, 0.75)
     near = f"did you mean {' or '.join(shown)}? " if shown else ""
     return f"{near}`energywrap zones TEXT` finds one"

@@ -61,6 +61,11 @@ def _has_driver(settings: Settings) -> bool:
     return not syscalls.LINUX or syscalls.library_present("libnvidia-ml.so.1")
 
 
+NAMES = {
+    "rapl": "energy counters of CPU and memory (RAPL)",
+    "nvml": "energy counters of NVIDIA GPUs (NVML)",
+    "model": "power model",
+}
 # By name: whether the source is worth importing before the command starts, and what opens it.
 OPENERS: Mapping[str, tuple[Promising, Opener]] = {
     "rapl": (_has_powercap, _rapl),
@@ -105,4 +110,4 @@ def explain(settings: Settings, absent: Sequence[str], *, expected: bool = False
 
 
 def _skipped(name: str, absence: Unavailable) -> Skipped:
-    return Skipped(name, absence.reason, absence.fix, absence.expected)
+    return Skipped(NAMES[name], absence.reason, absence.fix, absence.expected)

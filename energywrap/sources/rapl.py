@@ -185,7 +185,7 @@ def _absent(sys_root: str) -> Unavailable:
             f"{sys_root} holds no class/powercap", "give --sysfs-root the folder that holds class/"
         )
     if _in_virtual_machine():
-        return Unavailable("this is a virtual machine and its host passes no energy counter on")
+        return Unavailable("the host of this virtual machine shows none; nothing in here can change that")
     if not os.path.isdir(os.path.join(sys_root, "class/powercap")):
         return Unavailable(f"the kernel shows no {sys_root}/class/powercap", MODULE_FIX)
     if _in_container():

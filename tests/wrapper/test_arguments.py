@@ -235,7 +235,12 @@ def test_an_unreadable_working_directory_is_kept(bench: Bench) -> None:
     folder.mkdir()
     fd = os.open(folder, os.O_RDONLY)
     script = f"{bench.shell} readlink /proc/self/cwd; exit $?"
-    done = bench.bare("sh", "-c", script, cwd=None, setup=lambda: [os.fchdir(fd), os.fchmod(fd, 0)])
+
+    def setup() -> None:
+        os.fchdir(fd)
+        os.fchmod(fd, 0)
+
+    done = bench.bare("sh", "-c", script, cwd=None, setup=setup)
     folder.chmod(0o700)
     os.close(fd)
 
