@@ -333,7 +333,7 @@ def test_every_part_of_the_report_that_bears_on_trust_is_shown() -> None:
     for words in ("measured (rapl)", "86 % seen", "90 % of busy CPU time", "zone from time zone"):
         assert words in text
     for words in (
-        "41.45 g/kWh in France (FR, lifecycle, 2025",
+        "41.5 g/kWh in France (FR, lifecycle, 2025",
         "PUE 1 (",
         "rest of the machine: ",
         "warning: ",
