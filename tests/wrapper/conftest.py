@@ -31,7 +31,7 @@ def wrap(bench: Bench) -> list[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def ordinary_dispositions() -> None:
-    """A suite that runs in the background of a script has INT and QUIT ignored, and so would all it starts."""
+    """A suite in the background of a script has INT and QUIT ignored, and so would all that it starts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
