@@ -3,7 +3,8 @@
     python benchmarks/overhead.py [--runs 25] [--seconds 20] [--storm 2000]
 
 Prints one table per question, with ratios to the bare interpreter or the bare command measured in the same
-run. Peers that are not installed are left out and named.
+run. Peers are taken from PATH (`pip install codecarbon landauer-gap` in an environment of their own brings
+codecarbon and joules); those that are not there are left out and named.
 """
 
 from __future__ import annotations
@@ -52,10 +53,16 @@ def wrappers(folder: Path) -> dict[str, list[str]]:
         "perf stat": ["perf", "stat", "-o", str(folder / "perf")],
         "energywrap --quiet": [*ours, "--quiet"],
         "energywrap, table": ours,
-        "joules": [str(BIN / "joules"), "run", "--"],
-        "codecarbon": [str(BIN / "codecarbon"), "monitor", "--offline", "--country-iso-code", "FRA", "--"],
+        "joules": ["joules", "run", "--no-track", "--"],
+        "codecarbon": ["codecarbon", "monitor", "--offline", "--country-iso-code", "FRA", "--no-api", "--"],
     }
-    return {name: words for name, words in known.items() if not words or shutil.which(words[0])}
+    places = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    found = {
+        name: (shutil.which(words[0], path=places) if words else "", words) for name, words in known.items()
+    }
+    return {
+        name: [path, *words[1:]] if path else [] for name, (path, words) in found.items() if path is not None
+    }
 
 
 def compile_stamp(folder: Path) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 from energywrap import accounting, attribution, console, energy, facility, grid, host, place, plan, reportfile
 from energywrap import sources as sources_of
@@ -89,7 +90,6 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     )
     gpus = [gpu for source in seen.sources for gpu in source.gpus]
     git = seen.provenance.git()
-    own = os.times()
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     return Facts(
         run_id=accepted.run_id,
@@ -116,7 +116,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         host=host.facts(gpus, reportfile.state_folder(os.environ)),
         git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ)),
         unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
-        own_cpu_s=own.user + own.system,
+        own_cpu_s=time.process_time(),
         own_run_cpu_s=fold.own_s,
         busy_s=fold.busy_s,
         warnings=tuple(seen.sampler.warnings),

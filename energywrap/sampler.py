@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import os
 import time
 
 from energywrap.readings import Snapshot
@@ -42,8 +41,7 @@ class Sampler:
 
     def read(self) -> Snapshot:
         """One reading of every source; it is folded later, so that the command need not wait for that."""
-        own = os.times()
-        now = time.monotonic()
+        now, own_s = time.monotonic(), time.process_time()
         tree_s = self._meter.cpu_s() if self._meter.live else None
         busy_s, ahead_s = _busy_s(), _clock_ahead()
         values: dict[str, float] = {}
@@ -55,7 +53,7 @@ class Sampler:
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
         at_s = now - self._start_s
-        snapshot = Snapshot(at_s, ahead_s, own.user + own.system, busy_s, tree_s, values, read_at_s)
+        snapshot = Snapshot(at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s)
         self._pending.append(snapshot)
         return snapshot
 
