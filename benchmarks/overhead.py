@@ -80,11 +80,14 @@ def once(argv: Sequence[str]) -> tuple[float, float]:
     before = time.monotonic()
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     after = time.monotonic()
-    try:
-        stamped = float(done.stdout.split()[0])
-    except (ValueError, IndexError):
-        return 0.0, (after - before) * 1e3
-    return (stamped - before) * 1e3, (after - before) * 1e3
+    for word in done.stdout.split():  # some wrappers write to the command's output as well
+        try:
+            stamped = float(word)
+        except ValueError:
+            continue
+        if before < stamped < after:
+            return (stamped - before) * 1e3, (after - before) * 1e3
+    return 0.0, (after - before) * 1e3
 
 
 def interleaved(commands: dict[str, list[str]], runs: int) -> dict[str, tuple[float, float]]:

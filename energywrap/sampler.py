@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from energywrap.sources import Source
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
-FOLDED_EVERY_S = 1.0
+FIRST_FOLDED_S, FOLDED_EVERY_S = 1.0, 2.0  # many readings cost little more than one to fold
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
 
 
@@ -83,13 +83,11 @@ class Sampler:
 
     def _loop(self) -> None:
         try:
-            due, folded_s = time.monotonic() + self._period_s, 0.0
+            due, fold_at_s = time.monotonic() + self._period_s, FIRST_FOLDED_S
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 now = self.read()
-                if (
-                    now.at_s >= folded_s + FOLDED_EVERY_S
-                ):  # many readings for little more than the price of one
-                    folded_s = now.at_s
+                if now.at_s >= fold_at_s:
+                    fold_at_s = now.at_s + FOLDED_EVERY_S
                     fold = self.folded()
                     if self._note is not None:
                         self._note(fold, now)
