@@ -325,11 +325,11 @@ def test_on_a_disk_that_takes_nothing_the_status_is_kept(words: list[str], kind:
     disk.mkdir()
     bench.env["XDG_STATE_HOME"] = str(disk)
     spoil = {
-        "read-only": "mount -o remount,ro disk",
+        "read-only": "true",
         "full": "{ dd if=/dev/zero of=disk/x bs=4k 2>/dev/null; true; }",
         "no inodes": "{ i=0; while mkdir disk/$i 2>/dev/null; do i=$((i+1)); done; true; }",
     }[kind]
-    options = "size=64k,nr_inodes=8" if kind == "no inodes" else "size=64k"
+    options = {"read-only": "ro", "no inodes": "size=64k,nr_inodes=8"}.get(kind, "size=64k")
     inside = f"mount -t tmpfs -o {options} none disk && {spoil} && "
     inside += f"exec {shlex.join(own_words(*words))} sh -c 'exit 7'"
     done = bench.bare(*namespace("--mount"), "sh", "-c", inside)
