@@ -28,11 +28,14 @@ def zone(code: str, origin: str) -> CarbonIntensity:
 
 
 def search(text: str) -> Iterator[CarbonIntensity]:
-    """The zones whose code begins with the text, or whose name contains it; all for an empty text."""
-    wanted = text.strip().lower()
-    aliases = {row["zone"] for row in tables.rows("zone_aliases") if row["alias"].lower() == wanted}
+    """A zone and its parts for a code or an alias, else those whose code or name the text is a part of."""
+    wanted = text.strip().upper()
+    alias = tables.find("zone_aliases", wanted)
+    code = alias["zone"] if alias else wanted
+    known = tables.find("grid", code) is not None
     for row in tables.rows("grid"):
-        if row["zone"] in aliases or row["zone"].lower().startswith(wanted) or wanted in row["name"].lower():
+        named = row["zone"].startswith(wanted) or wanted in row["name"].upper()
+        if row["zone"] == code or row["zone"].startswith(f"{code}-") if known else named:
             yield intensity(row)
 
 
