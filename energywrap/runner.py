@@ -135,14 +135,9 @@ def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Endi
                     canary.close()
                 return ending
         else:
-            to_all = canary.heard(info.si_signo) if canary is not None else _needless(info.si_signo, child)
+            to_all = canary is not None and canary.heard(info.si_signo)
             if not to_all and _is_for_command(info, child):
                 _send(child.pid, info.si_signo)
-
-
-def _needless(number: int, child: Child) -> bool:
-    """Before the canary lives: a continuation of a command that goes on would only undo the next stop."""
-    return number == _signal.SIGCONT and not _is_stopped(child.pid)
 
 
 def _canary() -> Canary | None:
