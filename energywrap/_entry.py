@@ -50,8 +50,10 @@ def _run(arguments: list[str]) -> None:
         return
     except UserError as mistake:
         _refuse(mistake.line())
-    from energywrap import measure, runner
-
+    try:
+        from energywrap import measure, runner
+    except (OSError, ImportError) as failure:
+        _refuse(f"cannot start the command: {getattr(failure, 'strerror', None) or failure}")
     try:
         outcome = measure.run(given, words)
     except UserError as mistake:
@@ -61,14 +63,15 @@ def _run(arguments: list[str]) -> None:
 
         console.say(str(failure))
         os._exit(failure.status)
-    except (OSError, ImportError) as failure:  # no process, no descriptor: nothing has started
-        _refuse(f"cannot start the command: {getattr(failure, 'strerror', None) or failure}")
     else:
         if outcome.failed:
             os._exit(OWN_FAILURE)
-        from energywrap import leave
+        try:
+            from energywrap import leave
 
-        leave.leave_as(outcome.ending)
+            leave.leave_as(outcome.ending)
+        except OSError:  # not even a descriptor to load that with
+            os._exit(outcome.ending.code)
 
 
 def _refuse(line: str) -> NoReturn:

@@ -58,10 +58,11 @@ class Canary:
     def close(self) -> None:
         """End it, and leave nothing of it behind."""
         try:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)  # still ours, dead or alive?
             os.kill(self.pid, _signal.SIGKILL)
             os.waitpid(self.pid, 0)
         except (ProcessLookupError, ChildProcessError):
-            pass  # it was killed with the group, and reaped
+            pass  # it was killed with the group, and reaped: the number may be another's by now
 
     def _has(self, number: int) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from energywrap import accounting, attribution, console, energy, facility, grid, host, place, plan, reportfile
+from energywrap import attribution, console, energy, facility, grid, host, place, plan, reportfile
 from energywrap import sources as sources_of
 from energywrap.formats import document
 from energywrap.model import Tree
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from energywrap.runner import Child, Ending
 
 
+LOST, LOST_S = 0.9, 0.05  # a meter that counts less than waiting for children does has lost the command
+WAITED = "waited-for children only"
+
+
+@record
+class Span:
+    """How long the command took and when it ended."""
+
+    duration_s: float
+    ended_at_s: float
+
+
 @record
 class Measured:
     """The command's end and what was read on the way."""
@@ -29,17 +41,32 @@ class Measured:
     duration_s: float
     ended_at_s: float
     tree: Tree
+    live: bool  # whether the command's CPU time was followed while it ran
     seen: Observation
 
 
 def close(
-    seen: Observation, child: Child, ending: Ending, duration_s: float, ended_at_s: float, finished: bool
+    seen: Observation,
+    child: Child,
+    ending: Ending,
+    span: Span,
+    *,
+    finished: bool,
+    moved: tuple[int, int] | None,
 ) -> Measured:
     """Close the accounts; a source that hangs in its driver is left alone."""
-    tree = _tree(seen, child, ending)
+    counted = seen.meter.cpu_s()
+    seen.meter.close()
+    lost = counted is not None and counted < LOST * ending.cpu_s - LOST_S
+    if lost:
+        seen.sampler.warnings.append(
+            f"{seen.meter.method} lost sight of the command (it may run with other rights): its CPU time is "
+            "that of the processes that were waited for, and its share is taken over the whole run"
+        )
     for source in seen.sources if finished else ():
         source.close()
-    return Measured(ending, duration_s, ended_at_s, tree, seen)
+    tree = _tree(seen, child, ending, None if lost else counted, moved)
+    return Measured(ending, span.duration_s, span.ended_at_s, tree, seen.meter.live and not lost, seen)
 
 
 def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> None:
@@ -58,14 +85,13 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
         from energywrap.formats import table
 
         console.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
-    _report_others()
     if failure is not None:
         raise failure
     if measured.seen.keeper.trouble is not None:
         raise reportfile.NotWritten(measured.seen.keeper.trouble)
 
 
-def _report_others() -> None:
+def report_others() -> None:
     """Runs whose wrapper was killed have left a journal: report them now."""
     state = reportfile.state_folder(os.environ)
     try:
@@ -75,8 +101,11 @@ def _report_others() -> None:
         return  # no run has ever been long enough for a journal
     from energywrap import recover
 
-    for each in recover.sweep(os.environ):
+    done, complaints = recover.sweep(os.environ)
+    for each in done:
         console.say(f"a run that was cut off has been reported: {each.path}")
+    for complaint in complaints:
+        console.say(complaint)
 
 
 def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Facts:
@@ -107,7 +136,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         tallies=fold.tallies,
         skipped=(*seen.skipped, *sources_of.explain(settings, seen.absent)),
         share=attribution.share(measured.tree.cpu_s, fold.busy_s, tick_s, cpus),
-        live=seen.meter.live,
+        live=measured.live,
         tree=measured.tree,
         place=where,
         intensity=grid.lookup(settings, where),
@@ -123,15 +152,15 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     )
 
 
-def _tree(seen: Observation, child: Child, ending: Ending) -> Tree:
-    counted = seen.meter.cpu_s()
-    seen.meter.close()
-    moved, before = accounting.own_storage_bytes(), seen.moved_before
+def _tree(
+    seen: Observation, child: Child, ending: Ending, counted: float | None, moved: tuple[int, int] | None
+) -> Tree:
+    before = seen.moved_before
     return Tree(
         cpu_s=ending.cpu_s if counted is None else max(counted, ending.cpu_s),
-        method=seen.meter.method,
+        method=WAITED if counted is None else seen.meter.method,
         rusage_cpu_s=ending.cpu_s,
-        max_rss_bytes=ending.max_rss_bytes,
+        max_rss_bytes=ending.max_rss_bytes or None,
         max_rss_bound="exact" if ending.max_rss_bytes > child.rss_at_fork_bytes else "at most",
         read_bytes=moved[0] - before[0] if moved and before else None,
         write_bytes=moved[1] - before[1] if moved and before else None,

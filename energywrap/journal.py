@@ -6,7 +6,9 @@ power supply is ignored, and the one before it counts.
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import suppress
 
 from energywrap.formats import document
 from energywrap.record import record
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
     from energywrap.model import Checkpoint, JournalHead
 
 VERSION = 1
-EVERY_S = 10.0
-MOST_LINES = 720  # two hours; then the file starts again with the last line: a week is no larger than that
-SUFFIX = ".journal"
+MOST_LINES = (
+    720  # more than an hour; then the file starts again with the last line: a week is no larger than that
+)
+SUFFIX, ASIDE = ".journal", ".unreadable"
 
 
 class Journal:
@@ -48,6 +51,7 @@ class Journal:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         fd = os.open(temporary, flags, 0o600)
         try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who can lock it finds nobody writing it
             _write(fd, self._head + data)
             os.rename(temporary, self.path)
         except OSError:
@@ -61,18 +65,26 @@ class Journal:
     def remove(self) -> None:
         """The report is written: nothing of the journal is needed any more."""
         if self._fd >= 0:
+            with suppress(OSError):  # somebody may have cleared the folder
+                os.unlink(self.path)
             os.close(self._fd)
             self._fd = -1
-            os.unlink(self.path)
 
 
 @record
 class Found:
-    """A journal that was left behind, claimed by us, with its readable lines."""
+    """A journal that was left behind, locked by us, with its readable lines."""
 
     path: str
+    fd: int
     head: JournalHead
     checkpoints: tuple[Checkpoint, ...]
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of it: it is reported and goes, or it is put aside for a person to look at."""
+        with suppress(OSError):
+            os.unlink(self.path) if remove else os.rename(self.path, self.path + ASIDE)
+        os.close(self.fd)
 
 
 def folder_in(state: str) -> str:
@@ -81,15 +93,14 @@ def folder_in(state: str) -> str:
 
 
 def left_behind(folder: str) -> Iterator[Found]:
-    """The journals of runs whose wrapper is gone, each claimed so that nobody else reports it as well."""
+    """The journals that nobody writes any more, each locked so that nobody else reports it as well."""
     try:
         names = os.listdir(folder)
     except OSError:
         return
     for name in sorted(names):
-        path = os.path.join(folder, name)
-        if SUFFIX in name and not name.endswith(".new"):
-            found = _claimed(path)
+        if name.endswith(SUFFIX):
+            found = _claimed(os.path.join(folder, name))
             if found is not None:
                 yield found
 
@@ -106,21 +117,23 @@ def identity(pid: int) -> tuple[str, str]:
 
 
 def _claimed(path: str) -> Found | None:
-    """The journal under a name of our own; None if its run lives, another is at it, or it holds nothing."""
-    base, _, claimant = path.partition(SUFFIX + ".")
-    if claimant and _lives(int(claimant) if claimant.isdigit() else 0):
+    """The journal, locked; None if its run lives, another is at it, or it is none that we can read."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
         return None
     try:
-        with open(path, "rb") as file:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(fd, "rb", closefd=False) as file:
             head, *lines = file.readlines() or [b""]
         about = document.from_line("JournalHead", head)
-        if identity(about.pid) == (about.pid_started, about.boot_id) and _lives(about.pid):
-            return None
-        mine = f"{base if claimant else path.removesuffix(SUFFIX)}{SUFFIX}.{os.getpid()}"
-        os.rename(path, mine)
-    except (OSError, ValueError):
-        return None
-    return Found(mine, about, tuple(_whole(lines)))
+        gone = identity(about.pid) != (about.pid_started, about.boot_id)
+        if gone and about.version == VERSION and os.fstat(fd).st_nlink > 0:
+            return Found(path, fd, about, tuple(_whole(lines)))
+    except (OSError, ValueError, RecursionError):
+        pass
+    os.close(fd)
+    return None
 
 
 def _whole(lines: list[bytes]) -> Iterator[Checkpoint]:
@@ -129,16 +142,6 @@ def _whole(lines: list[bytes]) -> Iterator[Checkpoint]:
             yield document.from_line("Checkpoint", line)
         except ValueError:
             continue
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return pid > 0
 
 
 def _write(fd: int, data: bytes) -> None:

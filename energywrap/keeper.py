@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from energywrap.journal import Journal
     from energywrap.readings import Snapshot
 
-FIRST_AFTER_S, EVERY_S = 1.0, 8.0  # and readings are folded every two: no checkpoint is older than ten
+FIRST_AFTER_S, EVERY_S = 1.0, 5.0  # as readings come at most 10 s apart, no checkpoint gets older than that
 
 
 class Keeper:
-    """Writes a checkpoint after the first second and then every eight or so, as readings come in."""
+    """Writes a checkpoint after the first second and then every five or so, as readings come in."""
 
     def __init__(self, open_journal: Callable[[], Journal | None]) -> None:
         self._open = open_journal

@@ -81,7 +81,7 @@ class Outcome:
 
 
 def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
-    """Run the command and report on it. Raises UserError, NotStarted or OSError while nothing has started."""
+    """Run the command and report on it. Raises UserError or NotStarted while nothing has started."""
     signals = runner.Signals()
     accepted = accept(given, os.environ)
     alone = accepted.settings.no_die_with_parent
@@ -96,6 +96,7 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     runner.confirm(child, words[0])
     if seen is not None:
         ours.attempt(lambda: report(accepted, seen, child, ending, duration_s, words))
+        Spared().attempt(report_others)  # their trouble is not this run's
     return Outcome(ending, failed=ours.trouble and accepted.settings.strict and ending.code == 0)
 
 
@@ -156,11 +157,23 @@ def report(
     words: Sequence[str],
 ) -> None:
     """Read once more, now that the command has ended; then assemble, write and show the report."""
-    finished = seen.sampler.finish()
     ended_at_s = time.time()
+    moved = (
+        accounting.own_storage_bytes()
+    )  # while the sampler's thread lives: what an ended one wrote is nobody's
+    finished = seen.sampler.finish()
     from energywrap import conclude
 
-    conclude.deliver(accepted, conclude.close(seen, child, ending, duration_s, ended_at_s, finished), words)
+    span = conclude.Span(duration_s, ended_at_s)
+    measured = conclude.close(seen, child, ending, span, finished=finished, moved=moved)
+    conclude.deliver(accepted, measured, words)
+
+
+def report_others() -> None:
+    """Report the runs that were cut off, now that this one is done."""
+    from energywrap import conclude
+
+    conclude.report_others()
 
 
 class Spared:
@@ -173,19 +186,26 @@ class Spared:
         """Do one step of our own; if it fails, say how and go on."""
         try:
             return step()
-        except UserError as failure:
-            from energywrap import console
-
-            console.say(failure.line())
-        except Exception:  # a bug of ours, or of a driver's library, must not cost the command
-            import traceback
-
-            from energywrap import console
-
-            console.say("this is a bug of energywrap; the command is not affected")
-            console.write_stderr(traceback.format_exc().encode("utf-8", "backslashreplace"))
-        self.trouble = True
+        except Exception as failure:  # of ours or of a driver's library: it must not cost the command
+            self.trouble = True
+            try:
+                _tell(failure)
+            except Exception:  # not even a descriptor to load the words with
+                pass
         return None
+
+
+def _tell(failure: Exception) -> None:
+    from energywrap import console
+
+    if isinstance(failure, UserError):
+        console.say(failure.line())
+        return
+    import traceback
+
+    console.say("this is a bug of energywrap; the command is not affected")
+    shown = "".join(traceback.format_exception(failure))
+    console.write_stderr(shown.encode("utf-8", "backslashreplace"))
 
 
 def _kept(child: Child, accepted: Accepted) -> list[int]:

@@ -19,6 +19,7 @@ from energywrap import (
     sources,
 )
 from energywrap.config import Settings
+from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.model import Checkpoint, JournalHead, RunReport, Tree
 from energywrap.record import record
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from energywrap.journal import Found
     from energywrap.measure import Accepted, Observation
     from energywrap.model import Snapshot
+
+
+SLICE_S = 10.0  # of a trace made from checkpoints
 
 
 @record
@@ -86,24 +90,35 @@ def checkpoint(fold: Fold, now: Snapshot) -> Checkpoint:
     )
 
 
-def sweep(environ: Mapping[str, str]) -> list[Recovered]:
-    """Turn every journal that was left behind into a report marked incomplete. Raises NotWritten."""
+def sweep(environ: Mapping[str, str]) -> tuple[list[Recovered], list[str]]:
+    """Turn every journal that was left behind into a report marked incomplete; and what went wrong."""
     state = reportfile.state_folder(environ)
-    done = []
+    done: list[Recovered] = []
+    complaints: list[str] = []
     for found in journal.left_behind(journal.folder_in(state)) if state is not None else ():
-        if found.checkpoints:
-            report = _report(found)
-            done.append(Recovered(report, _write(found, report, environ)))
-        os.unlink(found.path)
-    return done
+        try:
+            if found.checkpoints:
+                report = _report(found)
+                done.append(Recovered(report, _write(found, report, environ)))
+        except (UserError, KeyError, TypeError, ValueError) as problem:
+            complaints.append(f"the journal {found.path} could not be reported: {problem}")
+            found.close(remove=False)
+        else:
+            found.close(remove=True)
+    return done, complaints
 
 
 def _write(found: Found, report: RunReport, environ: Mapping[str, str]) -> str:
     """To the file that the run was told, if that is still free; else to the state directory."""
-    target = reportfile.in_state_folder(environ, report.started_at, report.run_id)
     wanted = found.head.output
     if wanted is not None and os.path.isdir(os.path.dirname(wanted)) and not os.path.exists(wanted):
-        target = reportfile.Target(wanted, None, None)
+        try:
+            reportfile.write(reportfile.Target(wanted, None, None), document.text(report))
+        except reportfile.NotWritten:
+            pass  # then to where all the others are
+        else:
+            return wanted
+    target = reportfile.in_state_folder(environ, report.started_at, report.run_id)
     reportfile.write(target, document.text(report))
     return target.path or ""
 
@@ -142,7 +157,7 @@ def _report(found: Found) -> RunReport:
         own_run_cpu_s=last.own_s,
         busy_s=last.busy_s,
         warnings=(
-            "energywrap was ended before the command: this report holds what was recorded in the first "
+            "no report was made at this run's end: this one holds what was recorded in its first "
             f"{last.at_s:.0f} s",
         ),
     )
@@ -151,7 +166,7 @@ def _report(found: Found) -> RunReport:
 
 def _trace(found: Found, total: energy.Total) -> Recorder:
     """Power between the checkpoints, which is all that a journal tells of it."""
-    recorder, before_s = Recorder(journal.EVERY_S), 0.0
+    recorder, before_s = Recorder(SLICE_S), 0.0
     joules = dict.fromkeys(total.channels, 0.0)
     for checkpoint in found.checkpoints:
         for name in joules:

@@ -51,16 +51,17 @@ def is_secret_name(name: str) -> bool:
 
 def _words(words: Sequence[str]) -> list[str]:
     clean: list[str] = []
-    hide_next = False
+    hide_next, before = False, ""
     for word in words:
         name = word.lstrip(QUOTES)
-        if hide_next and not word.startswith("-") and not word.isdigit():
+        if hide_next and not word.startswith("--") and not (word.isdigit() and _is_token_name(before)):
             clean.append(REDACTED)
         elif any(character.isspace() for character in word):
             clean.append(_script(word))
         else:
             clean.append(_word(word))
         hide_next = name.startswith("-") and "=" not in name and is_secret_name(name)
+        before = name
     return clean
 
 
@@ -95,7 +96,13 @@ def _word(word: str) -> str:
 
 
 def _hides(name: str, value: str) -> bool:
-    return is_secret_name(name.lstrip(QUOTES)) and not value.isdigit()
+    bare = name.lstrip(QUOTES)
+    return is_secret_name(bare) and not (value.isdigit() and _is_token_name(bare))
+
+
+def _is_token_name(name: str) -> bool:
+    """Tokens are also what language models count: a number is none of the secret kind."""
+    return _parts(name)[-1:] == ["token"]
 
 
 def _is_token(word: str) -> bool:

@@ -170,7 +170,9 @@ def _not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
 
 
 def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
-    found = [*settings.warnings, *([facts.place.warning] if facts.place.warning else []), *facts.warnings]
+    found = [*settings.warnings, *facts.warnings]
+    if facts.place.warning and settings.intensity is None:
+        found.append(facts.place.warning)
     if facts.intensity.caution:
         found.append(f"zone {facts.intensity.zone}: {facts.intensity.caution}")
     found.extend(facts.total.warnings)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 
 from energywrap import syscalls
+from energywrap.errors import UserError
 from energywrap.launch import PYTHON_IGNORES, Launch, become, exact_bytes
 from energywrap.record import record
 
@@ -90,8 +92,16 @@ class Signals:
 
 
 def spawn(words: Sequence[str], signals: Signals, run_id: str, *, die_with_parent: bool) -> Child:
-    """Fork the command's process and hold it before its exec. Raises OSError if there can be no process."""
-    arguments = exact_bytes(words)
+    """Fork the command's process and hold it before its exec. Raises UserError if there can be no process."""
+    try:
+        import resource  # noqa: F401  (os.wait4 needs it, and might find no descriptor left to load it with)
+
+        return _spawn(exact_bytes(words), signals, run_id, die_with_parent)
+    except (OSError, ImportError) as err:
+        raise UserError(f"cannot start the command: {getattr(err, 'strerror', None) or err}") from err
+
+
+def _spawn(arguments: list[bytes], signals: Signals, run_id: str, die_with_parent: bool) -> Child:
     gate_out, gate_in = _pipe()
     failure_out, failure_in = _pipe()
     launch = Launch(arguments, os.getpid(), gate_out, failure_in, run_id, die_with_parent)
@@ -120,12 +130,13 @@ def confirm(child: Child, name: str) -> None:
 
 def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Ending:
     """Serve signals until the command has ended; `when_alive` is called once it has lived 50 ms."""
-    timeout, canary = FOLLOWED_AFTER_S, None
+    canary, followed, since_s = None, False, time.monotonic()
     while True:
+        timeout = 3600.0 if followed else max(0.0, since_s + FOLLOWED_AFTER_S - time.monotonic())
         info = _signal.sigtimedwait(signals.caught, timeout)
         if info is None:
-            if timeout == FOLLOWED_AFTER_S:
-                timeout = 3600.0
+            if not followed:
+                followed = True
                 canary = _canary()  # before any thread: a fork copies only the one that calls it
                 when_alive()
         elif info.si_signo == _signal.SIGCHLD:
@@ -135,17 +146,24 @@ def wait(child: Child, signals: Signals, when_alive: Callable[[], None]) -> Endi
                     canary.close()
                 return ending
         else:
-            to_all = canary is not None and canary.heard(info.si_signo)
+            to_all = canary is not None and _heard(canary, info.si_signo)
             if not to_all and _is_for_command(info, child):
                 _send(child.pid, info.si_signo)
 
 
-def _canary() -> Canary | None:
-    from energywrap.canary import Canary
-
+def _heard(canary: Canary, number: int) -> bool:
     try:
+        return canary.heard(number)
+    except (OSError, ImportError):
+        return False  # no descriptor left to ask it with: rather twice than never
+
+
+def _canary() -> Canary | None:
+    try:
+        from energywrap.canary import Canary
+
         return Canary()
-    except OSError:
+    except (OSError, ImportError):
         return None  # no process or descriptor to be had: a signal to the group will arrive twice
 
 
@@ -165,7 +183,10 @@ def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
 def let_go(keep: Sequence[int]) -> None:
     """Free the caller's files and folder: nobody shall wait for the wrapper to close the command's pipe."""
     _close_all_but(keep)
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return  # a root without devices: the caller's files stay open a little longer
     for fd in (0, 1):
         os.dup2(null, fd)
     try:

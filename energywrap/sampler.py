@@ -32,7 +32,6 @@ class Sampler:
         self._pending: list[Snapshot] = []
         self._start_s = time.monotonic()
         self.warnings: list[str] = []
-        self._problem: Exception | None = None
         self._folding = _thread.allocate_lock()
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
@@ -92,8 +91,8 @@ class Sampler:
                     if self._note is not None:
                         self._note(fold, now)
                 due = max(due + self._period_s, time.monotonic())  # after a gap: go on, do not catch up
-        except Exception as problem:  # carried to the main thread, which raises it there
-            self._problem = problem
+        except Exception as problem:  # the readings so far, and the last one, are worth a report
+            self.warnings.append(f"reading in the background ended early: {problem!r}")
         finally:
             self._done.release()
 
@@ -104,8 +103,6 @@ class Sampler:
             if not self._done.acquire(timeout=STUCK_S):
                 self.warnings.append("a power source stopped answering; what it had told by then counts")
                 return False
-            if self._problem is not None:
-                raise self._problem
         self.read()
         return True
 

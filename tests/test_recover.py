@@ -106,7 +106,7 @@ def test_a_killed_run_is_reported_by_the_next_one(home: Home) -> None:
     assert report["carbon"]["zone"] == "FR"
     assert report["duration_s"] >= 1.0
     assert report["scopes"]["machine"]["energy_j"] > 0
-    assert any("ended before the command" in warning for warning in report["warnings"])
+    assert any("no report was made" in warning for warning in report["warnings"])
 
 
 def test_recover_writes_to_the_file_that_the_run_was_told(home: Home, tmp_path: Path) -> None:
@@ -214,6 +214,7 @@ def test_what_was_written_is_read_again_exactly(tmp_path: Path) -> None:
     written = [checkpoint(number / 3) for number in range(1, 9)]
     for each in written:
         kept.write(each)
+    os.close(kept._fd)
 
     (found,) = journal.left_behind(str(tmp_path))
 
@@ -226,6 +227,7 @@ def test_a_line_that_was_cut_off_costs_that_line_only(tmp_path: Path, cut: int) 
     kept = journal.Journal(str(tmp_path), head())
     for number in (1, 2, 3):
         kept.write(checkpoint(float(number)))
+    os.close(kept._fd)
     path = Path(kept.path)
     path.write_bytes(path.read_bytes()[:-cut])
 
@@ -250,11 +252,45 @@ def test_a_week_of_checkpoints_takes_no_more_room_than_two_hours(tmp_path: Path)
     for number in range(3 * journal.MOST_LINES):
         kept.write(checkpoint(float(number + 1)))
         largest = max(largest, os.path.getsize(kept.path))
+    os.close(kept._fd)
 
     (found,) = journal.left_behind(str(tmp_path))
 
     assert found.checkpoints[-1].at_s == 3 * journal.MOST_LINES
     assert largest < (journal.MOST_LINES + 3) * 400
+
+
+def test_a_journal_that_is_still_written_is_left_alone(tmp_path: Path) -> None:
+    kept = journal.Journal(str(tmp_path), head())
+    kept.write(checkpoint(1.0))
+
+    assert list(journal.left_behind(str(tmp_path))) == []
+    kept.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_journal_that_makes_no_report_is_said_once_and_put_aside(home: Home) -> None:
+    home.journals.mkdir(parents=True)
+    kept = journal.Journal(str(home.journals), head())
+    kept.write(checkpoint(1.0))
+    os.close(kept._fd)
+
+    first, second = (home.call("run", "--strict", "-q", "true") for _ in range(2))
+
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "could not be reported" in first.stderr
+    assert second.stderr == ""
+    assert [path.name for path in home.found()] == ["aa.journal.unreadable"]
+
+
+def test_a_journal_that_somebody_has_cleared_away_is_no_matter(home: Home) -> None:
+    run = home.start("--strict", "sleep", "1000")
+    until(lambda: bool(home.found()), "there is a journal")
+    for path in home.found():
+        path.unlink()
+    run.terminate()
+
+    assert (run.communicate()[1], run.returncode) == ("", -signal.SIGTERM)
 
 
 def test_a_journal_that_cannot_be_written_is_one_line_and_costs_the_command_nothing(home: Home) -> None:
