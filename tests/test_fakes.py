@@ -273,16 +273,6 @@ def test_the_launcher_leaves_with_the_status_of_its_command(script: str, status:
 # ---- NVML ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def library_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the compiled fake library."""
-    pytest.importorskip("pynvml")
-    folder = nvml.build(tmp_path_factory.mktemp("nvml"))
-    if folder is None or not sys.platform.startswith("linux"):
-        pytest.skip("no C compiler, or not Linux")
-    return folder
-
-
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     """Where a test writes its GPUs."""
@@ -292,10 +282,10 @@ def config(tmp_path: Path) -> Path:
 class Watcher:
     """The real pynvml on the fake library, in a process that looks at one GPU at any second of its script."""
 
-    def __init__(self, gpu: Gpu, library_dir: Path, config: Path) -> None:
+    def __init__(self, gpu: Gpu, nvml_dir: Path, config: Path) -> None:
         self.gpu, self.config, self.epoch = gpu, config, time.monotonic()
         nvml.write_config(config, [gpu], self.epoch)
-        env = {**os.environ, **nvml.env(library_dir, config)}
+        env = {**os.environ, **nvml.env(nvml_dir, config)}
         argv = [sys.executable, "-c", NVML_READER]
         pipe = subprocess.PIPE
         self._child = subprocess.Popen(argv, env=env, stdin=pipe, stdout=pipe, text=True)
@@ -326,16 +316,16 @@ Watch: TypeAlias = Callable[[Gpu], Watcher]
 
 
 @pytest.fixture
-def watch(library_dir: Path, config: Path) -> Iterator[Watch]:
+def watch(nvml_dir: Path, config: Path) -> Iterator[Watch]:
     """Starts watchers that end with the test."""
     with ExitStack() as stack:
-        yield lambda gpu: stack.enter_context(Watcher(gpu, library_dir, config))
+        yield lambda gpu: stack.enter_context(Watcher(gpu, nvml_dir, config))
 
 
-def python(program: str, *, library_dir: Path, config: Path) -> Any:
+def python(program: str, *, nvml_dir: Path, config: Path) -> Any:
     """What a Python program on the fake library prints as JSON."""
     argv = [sys.executable, "-c", program]
-    env = {**os.environ, **nvml.env(library_dir, config)}
+    env = {**os.environ, **nvml.env(nvml_dir, config)}
     return json.loads(subprocess.run(argv, env=env, capture_output=True, check=True, timeout=30).stdout)
 
 
@@ -416,7 +406,7 @@ def test_a_frozen_counter_stays_while_the_power_is_real(watch: Watch) -> None:
     [(9, 0, "NVMLError_DriverNotLoaded"), (0, 999, "NVMLError_Unknown")],
 )
 def test_a_driver_may_refuse_to_start_or_to_count(
-    init_error: int, count_error: int, name: str, library_dir: Path, config: Path
+    init_error: int, count_error: int, name: str, nvml_dir: Path, config: Path
 ) -> None:
     nvml.write_config(config, [Gpu([[0, 1]])], 0, init_error=init_error, count_error=count_error)
     count = """
@@ -428,11 +418,11 @@ except pynvml.NVMLError as err:
     print(json.dumps(type(err).__name__))
 """
 
-    assert python(count, library_dir=library_dir, config=config) == name
+    assert python(count, nvml_dir=nvml_dir, config=config) == name
 
 
 def test_gpus_have_the_identity_and_processes_of_the_config(
-    library_dir: Path, config: Path, tmp_path: Path
+    nvml_dir: Path, config: Path, tmp_path: Path
 ) -> None:
     rows = tmp_path / "rows"
     rows.write_text("4242 512 60 1\n4343 256 10 1\n")
@@ -452,7 +442,7 @@ print(json.dumps([
 ]))
 """
 
-    assert python(describe, library_dir=library_dir, config=config) == [
+    assert python(describe, nvml_dir=nvml_dir, config=config) == [
         ["NVIDIA H100", "NVIDIA Fake GPU"],
         0,
         [[4242, 512], [4343, 256]],

@@ -124,8 +124,10 @@ def test_a_repository_without_a_commit_has_nothing_to_say(repository: Repository
 
 
 def test_where_there_is_no_repository_there_is_no_commit(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+
     assert host.repository(str(tmp_path)) is None
-    assert host.repository(".") is None or os.path.exists(".git")
+    assert host.repository(str(tmp_path / "deep" / "er")) is None
 
 
 @pytest.mark.parametrize("content", ["", "gitdir: /nonexistent\n", "nonsense", "gitdir:"])

@@ -256,9 +256,13 @@ def test_a_counter_of_unknown_range_is_read_all_the_same(text: str | None, tmp_p
     assert rapl.read()["rapl:intel-rapl:0"] == 1.0
 
 
-def test_closing_and_reading_twice_is_no_trouble(tmp_path: Path) -> None:
+def test_closing_twice_is_no_trouble_and_reading_twice_gives_the_same(tmp_path: Path) -> None:
     two_packages(tmp_path)
     rapl = opened(tmp_path)
+    first = rapl.read()
+
+    assert first.keys() == {c.id for c in rapl.channels}
+    assert rapl.read() == first
     rapl.close()
     rapl.close()
 
