@@ -162,6 +162,8 @@ class Overhead:
     cpu_s: float
     run_cpu_s: float
     energy_j: float | None
+    low_j: float | None
+    high_j: float | None
     method: str
 
 

@@ -200,14 +200,22 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
 
 def _overhead(facts: Facts) -> Overhead:
     """Our own CPU time, and the energy of the part of it that is inside the machine's energy."""
-    cpu = [energy.energy_j for energy in facts.total.components if energy.component == Component.CPU]
+    cpu = [energy for energy in facts.total.components if energy.component == Component.CPU]
     own = facts.own_run_cpu_s
     if facts.busy_s is None or not cpu:
         unknown = "the energy of the CPU, or its busy time, is not known"
-        return Overhead(facts.own_cpu_s, own, None, unknown)
+        return Overhead(facts.own_cpu_s, own, None, None, None, unknown)
     busy = max(facts.busy_s, own)
     method = "run_cpu_s over the machine's busy CPU seconds, of the CPU's energy"
-    return Overhead(facts.own_cpu_s, own, sum(cpu) * (own / busy if busy > 0 else 0.0), method)
+    part = own / busy if busy > 0 else 0.0
+    return Overhead(
+        cpu_s=facts.own_cpu_s,
+        run_cpu_s=own,
+        energy_j=part * sum(energy.energy_j for energy in cpu),
+        low_j=part * sum(energy.low_j for energy in cpu),
+        high_j=part * sum(energy.high_j for energy in cpu),
+        method=method,
+    )
 
 
 def settings_table(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:

@@ -125,7 +125,7 @@ LAPTOP = RunReport(
     host=Host("00" * 8, "A CPU", 16, 32_000_000_000, (Gpu("RTX", "GPU-1"),), "A", "L", None, None, "3.12.1"),
     git=Git("0" * 40, "main", True),
     trace=Trace(10.0, (0.0,), {"cpu package-0": (15.4,)}),
-    overhead=Overhead(1.2, 1.2, 18.4, "modelled"),
+    overhead=Overhead(1.2, 1.2, 18.4, 18.0, 18.8, "modelled"),
     settings={},
 )
 VM = replace(
