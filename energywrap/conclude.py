@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from energywrap.measure import Accepted, Observation
-    from energywrap.runner import Child, Ending
+    from energywrap.runner import Child
+    from energywrap.waiting import Ending
 
 
 LOST, LOST_S = 0.9, 0.05  # a meter that counts less than waiting for children does has lost the command
@@ -55,18 +56,19 @@ def close(
     moved: tuple[int, int] | None,
 ) -> Measured:
     """Close the accounts; a source that hangs in its driver is left alone."""
-    counted = seen.meter.cpu_s()
-    seen.meter.close()
+    meter = seen.sampler.meter
+    counted = meter.cpu_s()
+    meter.close()
     lost = counted is not None and counted < LOST * ending.cpu_s - LOST_S
     if lost:
         seen.sampler.warnings.append(
-            f"{seen.meter.method} lost sight of the command (it may run with other rights): its CPU time is "
+            f"{meter.method} lost sight of the command (it may run with other rights): its CPU time is "
             "that of the processes that were waited for, and its share is taken over the whole run"
         )
-    for source in seen.sources if finished else ():
-        source.close()
+    if finished:
+        seen.sources.close()
     tree = _tree(seen, child, ending, None if lost else counted, moved)
-    return Measured(ending, span.duration_s, span.ended_at_s, tree, seen.meter.live and not lost, seen)
+    return Measured(ending, span.duration_s, span.ended_at_s, tree, meter.live and not lost, seen)
 
 
 def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> None:
@@ -113,11 +115,11 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     where = place.resolve(settings, os.environ)
     fold = seen.sampler.folded()
     total = energy.total(
-        plan.choose([channel for source in seen.sources for channel in source.channels]),
+        plan.choose(seen.sources.channels),
         fold.tallies,
         measured.duration_s,
     )
-    gpus = [gpu for source in seen.sources for gpu in source.gpus]
+    gpus = seen.sources.gpus
     git = seen.provenance.git()
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     return Facts(
@@ -134,7 +136,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         suspended_s=fold.suspended_s,
         total=total,
         tallies=fold.tallies,
-        skipped=(*seen.skipped, *sources_of.explain(settings, seen.absent)),
+        skipped=(*seen.sources.skipped, *sources_of.explain(settings, seen.sources.absent)),
         share=attribution.share(measured.tree.cpu_s, fold.busy_s, tick_s, cpus),
         live=measured.live,
         tree=measured.tree,
@@ -158,7 +160,7 @@ def _tree(
     before = seen.moved_before
     return Tree(
         cpu_s=ending.cpu_s if counted is None else max(counted, ending.cpu_s),
-        method=WAITED if counted is None else seen.meter.method,
+        method=WAITED if counted is None else seen.sampler.meter.method,
         rusage_cpu_s=ending.cpu_s,
         max_rss_bytes=ending.max_rss_bytes or None,
         max_rss_bound="exact" if ending.max_rss_bytes > child.rss_at_fork_bytes else "at most",

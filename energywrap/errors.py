@@ -31,3 +31,11 @@ class Unavailable(Exception):
         self.reason = reason
         self.fix = fix
         self.expected = expected  # there is nothing to measure here, so nothing is missing either
+
+
+class NotStarted(Exception):
+    """The command could not be executed: why, and the status a shell would give."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status

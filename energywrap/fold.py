@@ -9,8 +9,20 @@ from energywrap.trace import Recorder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
     from energywrap.model import Channel, Snapshot
+
+    class Model(Protocol):
+        """What tells joules from the snapshots themselves."""
+
+        @property
+        def channels(self) -> tuple[Channel, ...]:
+            """The channels that it has values for."""
+
+        def reckon(self, now: Snapshot, *, final: bool) -> dict[str, float] | None:
+            """Growing sums of J by channel id; None if this snapshot need not be looked at."""
+
 
 GAP_PERIODS, SHORTEST_GAP_S = 3.0, 1.0  # a gauge is not integrated across a longer silence
 SUSPENDED_S = 0.5  # the clock that counts sleep ran ahead by this much: the machine was suspended
@@ -20,30 +32,54 @@ COMPANIONS = (":low", ":high")
 class Fold:
     """What a run's readings add up to so far."""
 
-    def __init__(self, channels: Iterable[Channel], period_s: float) -> None:
+    def __init__(self, channels: Iterable[Channel], period_s: float, model: Model | None = None) -> None:
         self._max_gap_s = max(GAP_PERIODS * period_s, SHORTEST_GAP_S)
-        self._channels = _with_companions(channels)
+        self._model = model
+        self._read: dict[str, Channel] = {}
+        self._modelled = _with_companions(model.channels) if model is not None else {}
         self._before: Snapshot | None = None
+        self._modelled_before: Snapshot | None = None
         self._share: float | None = None
-        self.tallies = {name: Tally() for name in self._channels}
+        self.tallies = {name: Tally() for name in self._modelled}
         self.trace = Recorder(period_s)
         self.busy_s: float | None = None  # of all CPUs of the machine
         self.own_s = 0.0  # energywrap's own part of it
         self.suspended_s = 0.0
+        self.watch(channels)
 
-    def add(self, now: Snapshot) -> None:
-        """Take in one snapshot."""
+    def watch(self, channels: Iterable[Channel]) -> None:
+        """Follow these channels from the next snapshot on."""
+        for name, channel in _with_companions(channels).items():
+            if name not in self.tallies:
+                self._read[name] = channel
+                self.tallies[name] = Tally()
+
+    def add(self, now: Snapshot, *, final: bool = True) -> None:
+        """Take in one snapshot; `final` where the sums are looked at before the next."""
         before, self._before = self._before, now
         slept = now.ahead_s - before.ahead_s if before else 0.0
         suspended = slept > SUSPENDED_S
         self.suspended_s += slept if suspended else 0.0
         if before is not None:
             self.own_s += now.own_s - before.own_s
-            self._share = self._slice_share(before, now)
-        for name, channel in self._channels.items():
+            if now.busy_s is not None and before.busy_s is not None:
+                self.busy_s = (self.busy_s or 0.0) + now.busy_s - before.busy_s
+            self._share = _share(before, now, self._share)
+        for name, channel in self._read.items():
             at_s = now.read_at_s.get(channel.id, now.at_s)
-            moment = energy.Moment(at_s, self._share, suspended)
-            self._take(name, channel, now.values.get(name), moment)
+            self._take(name, channel, now.values.get(name), energy.Moment(at_s, self._share, suspended))
+        if self._model is not None:
+            self._reckon(self._model, now, final or suspended, suspended)
+
+    def _reckon(self, model: Model, now: Snapshot, final: bool, suspended: bool) -> None:
+        """The model's own steps are longer than those of the readings: each has the share of its whole."""
+        values = model.reckon(now, final=final)
+        if values is None:
+            return
+        before, self._modelled_before = self._modelled_before, now
+        share = _share(before, now, self._share) if before is not None else None
+        for name, channel in self._modelled.items():
+            self._take(name, channel, values.get(name), energy.Moment(now.at_s, share, suspended))
 
     def _take(self, name: str, channel: Channel, value: float | None, moment: energy.Moment) -> None:
         old = self.tallies[name]
@@ -53,16 +89,13 @@ class Fold:
         if seconds > 0 and not name.endswith(COMPANIONS):
             self.trace.add(name, moment.at_s - seconds, moment.at_s, new.joules - old.joules)
 
-    def _slice_share(self, before: Snapshot, now: Snapshot) -> float | None:
-        """The command's share of the machine's CPU time since the snapshot before."""
-        if now.busy_s is None or before.busy_s is None:
-            return self._share
-        passed = now.busy_s - before.busy_s
-        self.busy_s = (self.busy_s or 0.0) + passed
-        if now.tree_s is None or before.tree_s is None:
-            return self._share
-        used = max(0.0, now.tree_s - before.tree_s)
-        return used / max(passed, used) if used > 0 else 0.0
+
+def _share(before: Snapshot, now: Snapshot, known: float | None) -> float | None:
+    """The command's share of the machine's CPU time between two snapshots; `known` where they lack it."""
+    if now.busy_s is None or before.busy_s is None or now.tree_s is None or before.tree_s is None:
+        return known
+    used = max(0.0, now.tree_s - before.tree_s)
+    return used / max(now.busy_s - before.busy_s, used) if used > 0 else 0.0
 
 
 def _with_companions(channels: Iterable[Channel]) -> dict[str, Channel]:

@@ -42,7 +42,8 @@ class Launch:
 
     arguments: list[bytes]
     wrapper: int
-    gate: int
+    parent: int  # the wrapper's own
+    gate: tuple[int, int]  # a pipe: open when the wrapper closes the end that is written to
     failure: int
     run_id: str
     die_with_parent: bool
@@ -52,12 +53,14 @@ def become(launch: Launch, restore_signals: Callable[[frozenset[int]], None]) ->
     """In the child: wait for the gate, put everything back as it was, execute. Does not return."""
     number = errno.EINVAL
     try:
-        ignored = _ignored_before(os.getppid())
+        ignored = _ignored_before(launch.parent)
         if launch.die_with_parent:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _signal.SIGKILL)
         _restore_environment(launch)
-        if os.getppid() != launch.wrapper or os.read(launch.gate, 1) == b"":
-            os._exit(OWN_FAILURE)
+        os.close(launch.gate[1])
+        os.read(launch.gate[0], 1)
+        if os.getppid() != launch.wrapper:
+            os._exit(OWN_FAILURE)  # nobody opened it: the wrapper has ended
         restore_signals(ignored)
         number = _execute(launch.arguments)
     except OSError as err:
@@ -69,13 +72,12 @@ def become(launch: Launch, restore_signals: Callable[[frozenset[int]], None]) ->
             os._exit(OWN_FAILURE)
 
 
-def _ignored_before(wrapper: int) -> frozenset[int]:
+def _ignored_before(parent: int) -> frozenset[int]:
     """Of the two signals that Python ignores for itself, those that were ignored when it started.
 
     Python keeps no trace of that. But a program that never resets them hands on what it ignores itself.
     """
-    parent = _field(_status(wrapper), b"PPid")
-    status = _status(int(parent)) if parent.isdigit() else b""
+    status = _status(parent)
     mask = int(_field(status, b"SigIgn") or b"0", 16)
     if _field(status, b"Name") not in HANDING_ON:
         return frozenset()
@@ -100,8 +102,8 @@ def _field(status: bytes, name: bytes) -> bytes:
 
 def _restore_environment(launch: Launch) -> None:
     """Undo what Python did to LC_CTYPE (PEP 538), pass on a LISTEN_PID meant for us, name the run."""
-    given = _given_environment()
-    if given is not None and b"LC_CTYPE" in os.environb:
+    given = _given_environment() if b"LC_CTYPE" in os.environb else None
+    if given is not None:
         found = [entry[9:] for entry in given if entry.startswith(b"LC_CTYPE=")]
         if not found:
             os.unsetenv(b"LC_CTYPE")

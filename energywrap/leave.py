@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
 
-    from energywrap.runner import Ending
+    from energywrap.waiting import Ending
 else:
     import _signal
 

@@ -5,30 +5,37 @@ What the command has to wait for stands here and imports next to nothing; the re
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 
-from energywrap import accounting, config, runner, sources
+from energywrap import accounting, config, descriptors, runner, waiting
 from energywrap.errors import UserError
-from energywrap.keeper import Keeper
 from energywrap.record import record
 from energywrap.sampler import Sampler
+from energywrap.sources import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
     from energywrap.accounting import Meter
     from energywrap.config import Settings
     from energywrap.journal import Journal
+    from energywrap.keeper import Keeper
     from energywrap.model import Git
-    from energywrap.readings import Skipped
     from energywrap.reportfile import Target
-    from energywrap.runner import Child, Ending
-    from energywrap.sources import Source
+    from energywrap.runner import Child
+    from energywrap.waiting import Ending
 
     T = TypeVar("T")
+
+
+# what the report will need, in an order in which none brings many others along
+AHEAD = ("model", "energy", "trace", "fold", "power_model.generic", "sources.modelled", "tables",
+         "attribution", "console", "facility", "grid.table", "grid", "host", "place", "plan", "reportfile",
+         "formats.document", "footprint", "redact", "report", "words", "conclude")  # fmt: skip
 
 
 @record
@@ -62,10 +69,7 @@ class Provenance:
 class Observation:
     """What was opened to watch the command, after its first reading."""
 
-    meter: Meter
-    sources: list[Source]
-    skipped: list[Skipped]
-    absent: list[str]
+    sources: Sources
     sampler: Sampler
     moved_before: tuple[int, int] | None
     provenance: Provenance
@@ -83,19 +87,28 @@ class Outcome:
 def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     """Run the command and report on it. Raises UserError or NotStarted while nothing has started."""
     signals = runner.Signals()
+    inherited = descriptors.inherited()
     accepted = accept(given, os.environ)
+    ours = Spared()
+    sampler = ours.attempt(lambda: observe(accepted))
     alone = accepted.settings.no_die_with_parent
     child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
-    runner.let_go(keep=_kept(child, accepted))
-    ours = Spared()
-    seen = ours.attempt(lambda: observe(child, accepted, words))
+    meter = ours.attempt(lambda: accounting.watch(child.pid))
+    seen: list[Observation] = []
+    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, accepted, words)))
+
+    def idle() -> bool:
+        return ours.attempt(lambda: next(chores, False)) or False
+
     started_s = time.monotonic()
     runner.release(child)
-    ending = runner.wait(child, signals, lambda: ours.attempt(lambda: go_on(seen)))
+    ending = waiting.wait(child, signals, idle, lambda: ours.attempt(lambda: go_on(seen)))
     duration_s = time.monotonic() - started_s
-    runner.confirm(child, words[0])
-    if seen is not None:
-        ours.attempt(lambda: report(accepted, seen, child, ending, duration_s, words))
+    waiting.confirm(child, words[0])
+    while not seen and idle():
+        pass
+    if seen:
+        ours.attempt(lambda: report(accepted, seen[0], child, ending, duration_s, words))
         Spared().attempt(report_others)  # their trouble is not this run's
     return Outcome(ending, failed=ours.trouble and accepted.settings.strict and ending.code == 0)
 
@@ -111,7 +124,7 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
     if settings.zone is not None:
         from energywrap.grid import table
 
-        table.zone(settings.zone, settings.origin["zone"])
+        table.row(settings.zone, settings.origin["zone"])
     if settings.origin["site"] != "default":
         from energywrap import facility
 
@@ -123,29 +136,54 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
     return Accepted(settings, target, folder, os.urandom(8).hex(), time.time())
 
 
-def observe(child: Child, accepted: Accepted, words: Sequence[str]) -> Observation:
-    """Open every source and take the reading just before the command starts."""
-    meter = accounting.watch(child.pid)
-    opened, skipped, absent = sources.open_all(accepted.settings)
-    sampler = Sampler(opened, meter, accepted.settings.interval)
-    moved_before = accounting.own_storage_bytes()
+def observe(accepted: Accepted) -> Sampler:
+    """Open the sources that are quick to open and take the reading just before the command starts."""
+    sampler = Sampler(Sources(accepted.settings), accepted.settings.interval)
+    sampler.read()
+    return sampler
+
+
+def meanwhile(inherited: Sequence[int], follow: Callable[[], None]) -> Iterator[bool]:
+    """What has waited for the command to start, in small steps: a signal shall not have to wait for it.
+
+    Most commands leave a CPU idle in their first milliseconds: what the report will need is loaded then.
+    """
+    descriptors.let_go(inherited)
+    yield True
+    follow()
+    yield True
+    for name in AHEAD:
+        __import__(f"energywrap.{name}")
+        yield True
+
+
+def follow(
+    sampler: Sampler | None, meter: Meter | None, accepted: Accepted, words: Sequence[str]
+) -> list[Observation]:
+    """The watched command; nothing after a failure of ours."""
+    from energywrap.keeper import Keeper
+
+    if sampler is None or meter is None:
+        return []
+    sampler.follow(meter)
 
     def open_journal() -> Journal | None:
         from energywrap import recover
 
         return recover.open_journal(accepted, seen, words)
 
-    provenance, keeper = Provenance(accepted.folder), Keeper(open_journal)
-    seen = Observation(meter, opened, skipped, absent, sampler, moved_before, provenance, keeper)
-    sampler.read()
-    return seen
+    moved_before, provenance = accounting.own_storage_bytes(), Provenance(accepted.folder)
+    seen = Observation(sampler.sources, sampler, moved_before, provenance, Keeper(open_journal))
+    return [seen]
 
 
-def go_on(seen: Observation | None) -> None:
+def go_on(seen: Sequence[Observation]) -> None:
     """The command lives: read in the background, and note the repository's commit before it can change."""
-    if seen is not None:
-        seen.sampler.start(seen.keeper.note)
-        seen.provenance.git()
+    gc.freeze()  # what is loaded by now stays
+    gc.enable()
+    for each in seen:
+        each.sampler.start(each.keeper.note)
+        each.provenance.git()
 
 
 def report(
@@ -206,8 +244,3 @@ def _tell(failure: Exception) -> None:
     console.say("this is a bug of energywrap; the command is not affected")
     shown = "".join(traceback.format_exception(failure))
     console.write_stderr(shown.encode("utf-8", "backslashreplace"))
-
-
-def _kept(child: Child, accepted: Accepted) -> list[int]:
-    target = accepted.target.fd if accepted.target is not None else None
-    return [child.gate, child.failure] + ([target] if target is not None else [])

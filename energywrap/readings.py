@@ -56,7 +56,7 @@ class Snapshot:
     at_s: float
     ahead_s: float  # the clock that counts suspend, less the one that does not
     own_s: float  # CPU seconds of energywrap itself
-    busy_s: float | None  # CPU seconds of the machine
+    busy_s: float | None  # CPU seconds of the machine, of all its CPUs together
     tree_s: float | None  # CPU seconds of the command's tree
     values: dict[str, float]
     read_at_s: dict[str, float]

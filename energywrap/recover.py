@@ -66,13 +66,13 @@ def open_journal(accepted: Accepted, seen: Observation, words: Sequence[str]) ->
         folder=accepted.folder,
         output=accepted.target.path if accepted.target is not None and accepted.target.fd is None else None,
         started_at_s=accepted.started_at_s,
-        channels=tuple(channel for source in seen.sources for channel in source.channels),
-        skipped=(*seen.skipped, *sources.explain(accepted.settings, seen.absent)),
-        gpus=tuple(gpu for source in seen.sources for gpu in source.gpus),
+        channels=tuple(seen.sources.channels),
+        skipped=(*seen.sources.skipped, *sources.explain(accepted.settings, seen.sources.absent)),
+        gpus=tuple(seen.sources.gpus),
         place=place.resolve(accepted.settings, os.environ),
         git=seen.provenance.git(),
-        method=seen.meter.method,
-        live=seen.meter.live,
+        method=seen.sampler.meter.method,
+        live=seen.sampler.meter.live,
     )
     return journal.Journal(journal.folder_in(state), head)
 

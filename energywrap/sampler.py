@@ -1,4 +1,4 @@
-"""The background thread: the clock and the readings."""
+"""The clock and the readings: once before the command starts, then on a background thread."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import _thread
 import time
 
 from energywrap.readings import Snapshot
-from energywrap.sources.procstat import recent_cpu_times
+from energywrap.sources import procstat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from energywrap.accounting import Meter
     from energywrap.fold import Fold
-    from energywrap.sources import Source
+    from energywrap.sources import Sources
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
 FIRST_FOLDED_S, FOLDED_EVERY_S = 1.0, 2.0  # many readings cost little more than one to fold
@@ -24,9 +24,9 @@ STUCK_S = 2.0  # a driver that answers no more must not keep the command's statu
 class Sampler:
     """Reads every source now and then; the fold keeps what the readings add up to."""
 
-    def __init__(self, sources: Sequence[Source], meter: Meter, interval_s: float) -> None:
-        self._sources = sources
-        self._meter = meter
+    def __init__(self, sources: Sources, interval_s: float) -> None:
+        self.sources = sources
+        self._meter: Meter | None = None  # while there is no command
         self._period_s = min(interval_s, LONGEST_PERIOD_S)
         self._fold: Fold | None = None
         self._pending: list[Snapshot] = []
@@ -38,21 +38,31 @@ class Sampler:
         self._started = False
         self._note: Callable[[Fold, Snapshot], None] | None = None
 
+    @property
+    def meter(self) -> Meter:
+        """What counts the command's CPU time."""
+        assert self._meter is not None
+        return self._meter
+
+    def follow(self, meter: Meter) -> None:
+        """Count the command's CPU time by this meter. Until then there is no command, and so none of it."""
+        self._meter = meter
+
     def read(self) -> Snapshot:
         """One reading of every source; it is folded later, so that the command need not wait for that."""
         now, own_s = time.monotonic(), time.process_time()
-        tree_s = self._meter.cpu_s() if self._meter.live else None
+        meter = self._meter
+        tree_s = 0.0 if meter is None else meter.cpu_s() if meter.live else None
         busy_s, ahead_s = _busy_s(), _clock_ahead()
         values: dict[str, float] = {}
         read_at_s: dict[str, float] = {}
-        for source in self._sources:
+        for source in self.sources.opened:
             before = time.monotonic()
             found = source.read()
             at_s = (before + time.monotonic()) / 2 - self._start_s
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
-        at_s = now - self._start_s
-        snapshot = Snapshot(at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s)
+        snapshot = Snapshot(now - self._start_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s)
         self._pending.append(snapshot)
         return snapshot
 
@@ -61,10 +71,13 @@ class Sampler:
         from energywrap.fold import Fold  # not needed before the command has started
 
         with self._folding:  # a thread that hung may come back while the main one concludes
+            channels = [channel for source in self.sources.opened for channel in source.channels]
             if self._fold is None:
-                self._fold = Fold([c for source in self._sources for c in source.channels], self._period_s)
+                self._fold = Fold(channels, self._period_s, self.sources.model())
+            self._fold.watch(channels)
             while self._pending:
-                self._fold.add(self._pending.pop(0))
+                now = self._pending.pop(0)
+                self._fold.add(now, final=not self._pending)
             return self._fold
 
     def start(self, note: Callable[[Fold, Snapshot], None] | None = None) -> None:
@@ -83,6 +96,8 @@ class Sampler:
     def _loop(self) -> None:
         try:
             due, fold_at_s = time.monotonic() + self._period_s, FIRST_FOLDED_S
+            if self.sources.open_slow():
+                self.read()  # as early as they can be
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 now = self.read()
                 if now.at_s >= fold_at_s:
@@ -100,16 +115,19 @@ class Sampler:
         """End the background reading and take the last one; False if the thread hangs in a driver."""
         if self._started:
             self._stop.release()
-            if not self._done.acquire(timeout=STUCK_S):
+            patience_s = 0.0 if self.sources.conclude() else STUCK_S
+            if not self._done.acquire(timeout=patience_s) and patience_s:
                 self.warnings.append("a power source stopped answering; what it had told by then counts")
                 return False
+        else:
+            self.sources.conclude()
         self.read()
         return True
 
 
 def _busy_s() -> float | None:
     try:
-        return recent_cpu_times().busy_s
+        return procstat.busy_s()
     except (OSError, ValueError):
         return None
 

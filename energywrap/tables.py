@@ -13,7 +13,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data")
 
 def rows(name: str) -> Iterator[dict[str, str]]:
     """The rows of a table as dictionaries; an absent value is the empty string."""
-    head, *lines = _text(name).splitlines()
+    head, *lines = _bytes(name).decode().split("\n")[:-1]
     columns = head.split("\t")
     for line in lines:
         yield dict(zip(columns, line.split("\t"), strict=True))
@@ -23,14 +23,14 @@ def find(name: str, key: str) -> dict[str, str] | None:
     """The row whose first field is exactly this key, found without taking the others apart."""
     if "\t" in key or "\n" in key:
         return None
-    text = _text(name)
-    start = text.find(f"\n{key}\t")
+    data = _bytes(name)
+    start = data.find(f"\n{key}\t".encode("utf-8", "replace"))
     if start < 0:
         return None
-    columns, row = text[: text.index("\n")], text[start + 1 : text.index("\n", start + 1)]
-    return dict(zip(columns.split("\t"), row.split("\t"), strict=True))
+    columns, row = data[: data.index(b"\n")], data[start + 1 : data.index(b"\n", start + 1)]
+    return dict(zip(columns.decode().split("\t"), row.decode().split("\t"), strict=True))
 
 
-def _text(name: str) -> str:
-    with open(os.path.join(FOLDER, f"{name}.tsv"), encoding="utf-8") as file:
+def _bytes(name: str) -> bytes:
+    with open(os.path.join(FOLDER, f"{name}.tsv"), "rb") as file:
         return file.read()

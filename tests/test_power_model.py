@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from math import exp, log, sqrt
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +10,7 @@ from hypothesis import strategies as st
 
 from energywrap.power_model import generic
 from energywrap.power_model.generic import Watts
+from energywrap.readings import Snapshot
 from energywrap.sources.modelled import Modelled
 
 loads = st.floats(0, 1)
@@ -136,22 +135,48 @@ def test_more_memory_costs_more_and_changes_nothing_else(n: int, load: float, a:
     assert (small.cpu, small.rest) == (large.cpu, large.rest)
 
 
-def half_loaded(stat: Path, since_s: float) -> None:
-    """Write the kernel's clocks of one processor that has been busy for half of the time since then."""
-    ticks = int((time.monotonic() - since_s) * 50)
-    stat.write_text(f"cpu  {ticks} 0 0 {ticks} 0 0 0 0 0 0\ncpu0 {ticks} 0 0 {ticks} 0 0 0 0 0 0\n")
+def half_loaded(at_s: float) -> Snapshot:
+    """A moment at which two processors have been busy for half of the time, as the kernel's ticks show it."""
+    return Snapshot(at_s, 0.0, 0.0, int(at_s * 100) / 100, None, {}, {})
 
 
-def test_the_model_says_the_same_however_often_it_is_read(tmp_path: Path) -> None:
-    stat, began_s = tmp_path / "stat", time.monotonic()
-    half_loaded(stat, began_s)
-    often, seldom = Modelled(str(stat), 8_000_000_000), Modelled(str(stat), 8_000_000_000)
-    often.read(), seldom.read()
-    while time.monotonic() < began_s + 1.5:
-        time.sleep(0.01)
-        half_loaded(stat, began_s)
-        often.read()
-    many, few = often.read(), seldom.read()
+@given(period_s=st.floats(0.01, 0.7))
+def test_the_model_says_the_same_however_often_it_is_looked_at(period_s: float) -> None:
+    often, seldom = Modelled(2, 8_000_000_000), Modelled(2, 8_000_000_000)
+    steps = int(4 / period_s)
+    for step in range(steps):
+        often.reckon(half_loaded(step * period_s), final=False)
+    seldom.reckon(half_loaded(0), final=False)
+    many, few = (m.reckon(half_loaded(steps * period_s), final=True) for m in (often, seldom))
 
+    assert many is not None
+    assert few is not None
     for name in few:
         assert many[name] == pytest.approx(few[name], rel=0.1), name
+
+
+def test_a_step_too_short_to_know_the_load_is_reckoned_only_where_its_sums_are_wanted() -> None:
+    model = Modelled(2, 8_000_000_000)
+    model.reckon(half_loaded(0), final=False)
+
+    assert model.reckon(half_loaded(0.1), final=False) is None
+    shown = model.reckon(half_loaded(0.2), final=True)
+    settled = model.reckon(half_loaded(0.6), final=False)
+    assert shown is not None
+    assert settled is not None
+    assert 0 < shown["model:cpu"] < settled["model:cpu"]
+
+
+def test_no_sum_of_the_model_ever_falls() -> None:
+    model = Modelled(2, 8_000_000_000)
+    model.reckon(Snapshot(0, 0, 0, 0, None, {}, {}), final=True)
+    high = model.reckon(Snapshot(0.01, 0, 0, 0.02, None, {}, {}), final=True)
+    low = model.reckon(Snapshot(0.02, 0, 0, 0.02, None, {}, {}), final=True)
+
+    assert high is not None
+    assert low is not None
+    assert all(low[name] >= high[name] for name in high)
+
+
+def test_without_the_machines_clocks_the_model_says_nothing() -> None:
+    assert Modelled(2, 8_000_000_000).reckon(Snapshot(0, 0, 0, None, None, {}, {}), final=True) == {}

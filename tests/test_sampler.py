@@ -11,10 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from energywrap.config import Settings, resolve
+from energywrap.errors import Unavailable
 from energywrap.fold import Fold
 from energywrap.model import Channel, Component, Gpu, Kind, Skipped, Snapshot
 from energywrap.record import replace
 from energywrap.sampler import LONGEST_PERIOD_S, STUCK_S, Sampler
+from energywrap.sources import QUICK, SLOW, Sources
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energywrap.sources import Opening
 
 COUNTER = Channel("c", Component.CPU, "package-0", "rapl", Kind.COUNTER, max_w=1e6)
 GAUGE = Channel("g", Component.GPU, "gpu-0", "nvml power", Kind.GAUGE)
@@ -76,9 +83,22 @@ class Meter(NoMeter):
         return time.process_time()
 
 
-def sampler(*sources: Scripted, interval_s: float = 0.01) -> Sampler:
-    """A sampler of these sources."""
-    return Sampler(sources, NoMeter(), interval_s)
+def opener(source: Scripted) -> Callable[[Settings], Scripted]:
+    """What opens this source."""
+    return lambda settings: source
+
+
+def promising(settings: Settings) -> bool:
+    """It is worth trying."""
+    return True
+
+
+def sampler(*sources: Scripted, interval_s: float = 0.01, meter: NoMeter | None = None) -> Sampler:
+    """A sampler of these sources, which are open before the command starts."""
+    openers = {f"scripted {n}": (QUICK, promising, opener(source)) for n, source in enumerate(sources)}
+    made = Sampler(Sources(resolve({}, {}, "/"), openers), interval_s)
+    made.follow(meter or NoMeter())
+    return made
 
 
 def rising(number: int) -> dict[str, float]:
@@ -213,7 +233,7 @@ def test_the_trace_holds_the_energy_of_the_tally() -> None:
 
 
 def test_the_commands_share_follows_a_live_accounting() -> None:
-    sampling = Sampler([Scripted(rising, COUNTER)], Meter(), 1.0)
+    sampling = sampler(Scripted(rising, COUNTER), interval_s=1.0, meter=Meter())
     sampling.read()
     until = time.process_time() + 0.2
     while time.process_time() < until:
@@ -246,6 +266,93 @@ def test_many_readings_take_no_more_memory_than_few() -> None:
         tracemalloc.stop()
 
     assert late < early + 50_000
+
+
+# ---- sources that are slow to open --------------------------------------------------------------------
+
+
+class Slow:
+    """An opener that waits until it is told to go on."""
+
+    def __init__(self, source: Scripted | None) -> None:
+        self.asked, self.answer = threading.Event(), threading.Event()
+        self._source = source
+
+    def open(self, settings: Settings) -> Scripted:
+        """The source, or that there is none; once told to answer."""
+        self.asked.set()
+        assert self.answer.wait(AWAIT_S)
+        if self._source is None:
+            raise Unavailable("no driver")
+        return self._source
+
+
+def slow_sampler(slow: Slow, *quick: Scripted) -> Sampler:
+    """A sampler with one source that is slow to open."""
+    openers: dict[str, Opening] = {
+        f"{n}": (QUICK, promising, opener(source)) for n, source in enumerate(quick)
+    }
+    openers["slow"] = (SLOW, promising, slow.open)
+    made = Sampler(Sources(resolve({}, {}, "/"), openers), 0.01)
+    made.follow(NoMeter())
+    return made
+
+
+def test_a_slow_source_is_opened_in_the_background_and_then_read_like_the_others() -> None:
+    quick, late = Scripted(rising, COUNTER), Scripted(lambda n: {"w": 1.0 * n}, replace(COUNTER, id="w"))
+    slow = Slow(late)
+    sampling = slow_sampler(slow, quick)
+    sampling.read()
+    sampling.start()
+    assert slow.asked.wait(AWAIT_S)
+    assert late.readings == 0
+    slow.answer.set()
+    late.await_readings(3)
+
+    assert sampling.finish()
+    tallies = sampling.folded().tallies
+    assert tallies["w"].joules == late.readings - 1
+    assert tallies["w"].covered_s < tallies["c"].covered_s
+    assert tallies["w"].missing == 0
+
+
+def test_a_run_that_ends_before_a_slow_source_is_open_does_not_wait_for_it_and_says_so() -> None:
+    slow = Slow(Scripted(rising, COUNTER))
+    sampling = slow_sampler(slow)
+    sampling.read()
+    sampling.start()
+    assert slow.asked.wait(AWAIT_S)
+    before = time.monotonic()
+
+    assert sampling.finish()
+    assert time.monotonic() - before < STUCK_S
+    slow.answer.set()
+    assert [gap.why for gap in sampling.sources.skipped] == [
+        "the run was over before its driver had answered"
+    ]
+    assert sampling.sources.opened == []
+    assert not sampling.warnings
+
+
+def test_a_run_too_short_for_a_thread_names_the_slow_sources_as_well() -> None:
+    sampling = slow_sampler(Slow(None))
+    sampling.read()
+    sampling.finish()
+
+    assert [gap.what for gap in sampling.sources.skipped] == ["slow"]
+
+
+def test_a_slow_source_that_cannot_be_opened_is_named_with_its_reason() -> None:
+    slow = Slow(None)
+    slow.answer.set()
+    quick = Scripted(rising, COUNTER)
+    sampling = slow_sampler(slow, quick)
+    sampling.read()
+    sampling.start()
+    quick.await_readings(3)
+    sampling.finish()
+
+    assert [(gap.what, gap.why) for gap in sampling.sources.skipped] == [("slow", "no driver")]
 
 
 # ---- the fold --------------------------------------------------------------------------------------

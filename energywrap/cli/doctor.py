@@ -23,12 +23,11 @@ def doctor(
     """Say what can be measured on this machine, what cannot, why, and what would change that."""
     given = {"sysfs_root": sysfs_root} if sysfs_root else {}
     settings = config.resolve(given, os.environ, config.folder())
-    opened, skipped, absent = sources.open_all(settings)
-    skipped += sources.explain(settings, absent, expected=True)
-    channels = [channel for source in opened for channel in source.channels]
-    speaking = _speaking(channels)
+    found = sources.open_all(settings)
+    skipped = found.skipped + sources.explain(settings, found.absent, expected=True)
+    speaking = _speaking(found.channels)
     typer.echo("Power and energy")
-    for source in opened:
+    for source in found.opened:
         values = source.read()
         for channel in source.channels:
             mark = "ok" if channel.basis == Basis.MEASURED else "~~"
@@ -41,7 +40,7 @@ def doctor(
         typer.echo(f"  [{'--' if gap.expected else '!!'}] {gap.what}: {gap.why}")
         if gap.fix and not gap.expected:
             typer.echo(f"       fix: {gap.fix}")
-    for name in unread_gpus(settings.sysfs_root, [gpu for source in opened for gpu in source.gpus]):
+    for name in unread_gpus(settings.sysfs_root, found.gpus):
         typer.echo(f"  [!!] {name}: it is on the PCI bus, but nothing here reads it")
     typer.echo("CPU time of the command's process tree")
     typer.echo(f"  {_accounting()}")

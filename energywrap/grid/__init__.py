@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from energywrap import tables
 from energywrap.grid import table
-from energywrap.model import CarbonIntensity
 from energywrap.record import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
-    from energywrap.model import Place
+    from energywrap.model import CarbonIntensity, Place
 
 
 def lookup(settings: Settings, place: Place) -> CarbonIntensity:
@@ -23,6 +22,8 @@ def lookup(settings: Settings, place: Place) -> CarbonIntensity:
     if settings.intensity is None:
         published = tables.find("sources", row.source)
         return replace(row, source=f"{published['title']} ({row.source})" if published else row.source)
+    from energywrap.model import CarbonIntensity
+
     value = settings.intensity
     return CarbonIntensity(
         zone=row.zone,

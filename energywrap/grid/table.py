@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from energywrap import tables
 from energywrap.errors import UserError
-from energywrap.model import CarbonIntensity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from energywrap.model import CarbonIntensity
 
 NEWEST_YEAR = 2025
 # Bands by kind and age of the value, as a part of it: docs/methodology.md#how-sure-an-intensity-is
@@ -18,13 +19,18 @@ FRESH_BAND, OLDER_BAND, BORROWED_BAND = 0.10, 0.25, 0.50
 
 def zone(code: str, origin: str) -> CarbonIntensity:
     """The zone's yearly intensity. Raises UserError, naming where the code came from, for an unknown one."""
+    return intensity(row(code, origin))
+
+
+def row(code: str, origin: str) -> dict[str, str]:
+    """The zone's row of the table. Raises UserError, naming where the code came from, for an unknown one."""
     key = code.strip().upper()
     alias = tables.find("zone_aliases", key)
-    row = tables.find("grid", alias["zone"] if alias else key)
-    if row is None:
+    found = tables.find("grid", alias["zone"] if alias else key)
+    if found is None:
         where = "--zone" if origin == "flag" else origin
         raise UserError(f"unknown zone {code!r} ({where})", _suggestion(key))
-    return intensity(row)
+    return found
 
 
 def search(text: str) -> Iterator[CarbonIntensity]:
@@ -41,6 +47,8 @@ def search(text: str) -> Iterator[CarbonIntensity]:
 
 def intensity(row: dict[str, str]) -> CarbonIntensity:
     """A row of the table with the band that its kind and year deserve."""
+    from energywrap.model import CarbonIntensity  # not needed to check a zone before the command starts
+
     value, part = float(row["g_per_kwh"]), band(row)
     return CarbonIntensity(
         zone=row["zone"],

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 from energywrap.errors import Unavailable
+from energywrap.power_model import generic
 from energywrap.readings import Basis, Channel, Component, Kind
-from energywrap.sources.procstat import STAT, CpuTimes, ram_bytes, recent_cpu_times
+from energywrap.sources.procstat import STAT, TICK_S, cpus, ram_bytes
 from energywrap.units import BYTES_PER_GB
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
-    from energywrap.readings import Gpu, Skipped
+    from energywrap.readings import Gpu, Skipped, Snapshot
 
 SETTLED_S = 0.5  # 50 ticks
 SOURCE = "model: vCPU count only"
@@ -25,48 +24,50 @@ PARTS = (
 
 
 class Modelled:
-    """Joules as three growing sums (value, low, high) per component, from the jiffies of /proc/stat."""
+    """Joules as three growing sums (value, low, high) per component, from the machine's busy CPU seconds."""
 
     name = "model"
     gpus: tuple[Gpu, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
-    def __init__(self, stat: str, ram_bytes: int) -> None:
-        self._stat = stat
+    def __init__(self, cpus: int, ram_bytes: int) -> None:
+        self._cpus = cpus
         self._gigabytes = ram_bytes / BYTES_PER_GB
         self._settled = _zeros()
         self._shown = _zeros()
-        self._before: tuple[float, CpuTimes] | None = None
+        self._before: Snapshot | None = None
         self.channels = tuple(_channel(component, device, source) for component, device, source in PARTS)
 
     def read(self) -> dict[str, float]:
-        """Modelled J since the first reading, by channel id; nothing when /proc/stat fails.
+        """Nothing: what the model goes by, the busy CPU seconds, is part of every snapshot."""
+        return {}
+
+    def reckon(self, now: Snapshot, *, final: bool) -> dict[str, float] | None:
+        """Modelled J since the first snapshot, by channel id; None for one that need not be looked at.
 
         The kernel counts in ticks of 10 ms and power is no straight line in utilisation, so a step is settled
-        once it is long enough to know the utilisation; until then it is taken anew at every reading.
+        once it is long enough to know the utilisation. A shorter one is taken only where the sums are wanted
+        (`final`), and anew with the next.
         """
-        try:
-            now = (time.monotonic(), recent_cpu_times(self._stat))
-        except (OSError, ValueError):
+        if now.busy_s is None:
             return {}
-        if self._before is None:
+        before = self._before
+        if before is None or before.busy_s is None:
             self._before = now
             return dict(self._shown)
-        seconds = now[0] - self._before[0]
-        if seconds > 0:
-            step = self._joules(seconds, self._before[1], now[1])
-            sums = {name: joules + step[name] for name, joules in self._settled.items()}
-            self._shown = {name: max(joules, sums[name]) for name, joules in self._shown.items()}
-            if seconds >= SETTLED_S:
-                self._settled, self._before = sums, now
+        seconds = now.at_s - before.at_s
+        if seconds <= 0 or (seconds < SETTLED_S and not final):
+            return None
+        step = self._joules(seconds, now.busy_s - before.busy_s)
+        sums = {name: joules + step[name] for name, joules in self._settled.items()}
+        self._shown = {name: max(joules, sums[name]) for name, joules in self._shown.items()}
+        if seconds >= SETTLED_S:
+            self._settled, self._before = sums, now
         return dict(self._shown)
 
-    def _joules(self, seconds: float, before: CpuTimes, now: CpuTimes) -> dict[str, float]:
-        from energywrap.power_model import generic  # not needed before the command has started
-
-        doubt = min(1.0, now.tick_s / seconds)
-        mean = (now.busy_s - before.busy_s) / (seconds * now.cpus)
-        watts = generic.split(now.cpus, self._gigabytes, mean, doubt)
+    def _joules(self, seconds: float, busy_s: float) -> dict[str, float]:
+        doubt = min(1.0, TICK_S / seconds)
+        watts = generic.split(self._cpus, self._gigabytes, busy_s / (seconds * self._cpus), doubt)
         found = {}
         for component, part in (
             (Component.CPU, watts.cpu),
@@ -84,7 +85,7 @@ class Modelled:
 def open_model(settings: Settings) -> Modelled:
     """The model of last resort. Raises Unavailable without /proc."""
     try:
-        return Modelled(STAT, ram_bytes())
+        return Modelled(cpus(STAT), ram_bytes())
     except (OSError, ValueError) as err:
         raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
 

@@ -3,59 +3,34 @@
 from __future__ import annotations
 
 import os
-import time
 
-from energywrap.record import record
 from energywrap.units import BYTES_PER_KIB
 
 STAT = "/proc/stat"
-RECENT_S = 0.002  # a fifth of the kernel's tick
-PIECE = 65536  # enough for some six hundred processors
+FIRST_LINE = 512  # bytes that surely hold it
+TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
 _open: dict[str, int] = {}
-_recent: dict[str, tuple[float, CpuTimes]] = {}
 
 
-@record
-class CpuTimes:
-    """Busy CPU seconds of the whole machine since it started (guests' time included, steal not)."""
+def busy_s(stat: str = STAT) -> float:
+    """Busy CPU seconds of all CPUs since the machine started (guests' time included, steal not).
 
-    busy_s: float
-    cpus: int
-    tick_s: float
-
-
-def cpu_times(stat: str = STAT) -> CpuTimes:
-    """The first lines of /proc/stat: user, nice, system, irq and softirq of all CPUs, and their number.
-
-    Raises OSError or ValueError when they cannot be read.
+    The sum of user, nice, system, irq and softirq. Raises OSError or ValueError when it cannot be read.
     """
-    text = _read(stat)
-    whole, _, rest = text.partition(b"\n")
-    fields = [int(field) for field in whole.split()[1:8]]
-    if len(fields) < 7:
+    fd = _open.get(stat)
+    if fd is None:  # it stays open: opening it anew costs more than reading it
+        fd = _open[stat] = os.open(stat, os.O_RDONLY | os.O_CLOEXEC)
+    fields = os.pread(fd, FIRST_LINE, 0).partition(b"\n")[0].split()
+    if len(fields) < 8 or fields[0] != b"cpu":
         raise ValueError(f"{stat} has an unknown form")
-    tick_s = 1.0 / os.sysconf("SC_CLK_TCK")
-    return CpuTimes((sum(fields) - fields[3] - fields[4]) * tick_s, rest.count(b"cpu") or 1, tick_s)
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, fields[1:8])
+    return (user + nice + system + irq + softirq) * TICK_S
 
 
-def _read(path: str) -> bytes:
-    """All of a file that is kept open: opening it anew costs more than reading it."""
-    fd = _open.get(path)
-    if fd is None:
-        fd = _open[path] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    text = os.pread(fd, PIECE, 0)
-    while len(text) % PIECE == 0 and (more := os.pread(fd, PIECE, len(text))):
-        text += more
-    return text
-
-
-def recent_cpu_times(stat: str = STAT) -> CpuTimes:
-    """As cpu_times, but read once for all who ask within the same two milliseconds."""
-    now_s = time.monotonic()
-    known = _recent.get(stat)
-    if known is None or now_s - known[0] > RECENT_S:
-        known = _recent[stat] = (now_s, cpu_times(stat))
-    return known[1]
+def cpus(stat: str = STAT) -> int:
+    """The number of CPUs that the kernel schedules on. Raises OSError when it cannot be read."""
+    with open(stat, "rb") as file:
+        return sum(line.startswith(b"cpu") for line in file) - 1 or 1
 
 
 def ram_bytes(meminfo: str = "/proc/meminfo") -> int:
