@@ -145,7 +145,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         facility=facility.resolve(settings),
         trace=fold.trace.trace(energy.names(total)),
         host=host.facts(gpus, reportfile.state_folder(os.environ)),
-        git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ)),
+        git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ, measured.duration_s)),
         unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
         own_cpu_s=time.process_time(),
         own_run_cpu_s=fold.own_s,

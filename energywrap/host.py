@@ -18,7 +18,7 @@ CPUINFO_BYTES = 8192  # one processor's lines; the whole file takes milliseconds
 NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
 GPU_CLASSES = ("0x0300", "0x0302", "0x0380", "0x1200")  # display and processing accelerators
 ROOT_BUS = "0000:00:"
-GIT_TIMEOUT_S = 1.0
+GIT_TIMEOUT_S, GIT_PART, GIT_NEEDS_S = 1.0, 0.1, 0.05  # at most; of the run's duration; too little to ask
 SALT_BYTES = 32
 
 
@@ -72,8 +72,14 @@ def repository(folder: str) -> Git | None:
     return Git(commit, reference.removeprefix("refs/heads/"), None) if commit else None
 
 
-def is_dirty(folder: str, environ: Mapping[str, str]) -> bool | None:
-    """Whether tracked files differ from the commit, by git itself; None if it is absent or too slow."""
+def is_dirty(folder: str, environ: Mapping[str, str], duration_s: float) -> bool | None:
+    """Whether tracked files differ from the commit, by git itself; None if it is absent or too slow.
+
+    It may take a tenth of what the run has taken: nobody shall wait for it after a short command.
+    """
+    timeout = min(GIT_TIMEOUT_S, GIT_PART * duration_s)
+    if timeout < GIT_NEEDS_S:
+        return None
     import subprocess
 
     try:
@@ -82,7 +88,7 @@ def is_dirty(folder: str, environ: Mapping[str, str]) -> bool | None:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            timeout=GIT_TIMEOUT_S,
+            timeout=timeout,
             check=True,
             env={**environ, "GIT_OPTIONAL_LOCKS": "0"},
         )

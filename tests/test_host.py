@@ -19,6 +19,8 @@ DISPLAY, COMPUTE, ACCELERATOR, NETWORK = "0x030000", "0x030200", "0x120000", "0x
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
+LONG_S = 100.0  # a run after which there is time to ask git
+
 
 class Repository:
     """A repository made by git itself."""
@@ -51,7 +53,7 @@ class Repository:
         return self("rev-parse", "HEAD")
 
     def dirty(self) -> bool | None:
-        return host.is_dirty(str(self.folder), self.environ)
+        return host.is_dirty(str(self.folder), self.environ, LONG_S)
 
 
 @pytest.fixture
@@ -163,13 +165,17 @@ def test_asking_whether_it_is_dirty_changes_nothing_in_it(repository: Repository
     assert (repository.folder / ".git" / "index").stat().st_mtime_ns == before
 
 
+def test_after_a_short_run_nobody_waits_for_git(repository: Repository) -> None:
+    assert host.is_dirty(str(repository.folder), repository.environ, 0.4) is None
+
+
 def test_without_git_nobody_knows_whether_it_is_dirty(tmp_path: Path) -> None:
-    assert host.is_dirty(str(tmp_path), {"PATH": str(tmp_path)}) is None
+    assert host.is_dirty(str(tmp_path), {"PATH": str(tmp_path)}, LONG_S) is None
 
 
 @needs_git
 def test_outside_a_repository_nothing_is_dirty_or_clean(tmp_path: Path) -> None:
-    assert host.is_dirty(str(tmp_path), environment(tmp_path)) is None
+    assert host.is_dirty(str(tmp_path), environment(tmp_path), LONG_S) is None
 
 
 def name_hash(state: Path | None) -> str | None:
