@@ -70,6 +70,7 @@ _entry.main()
             *("run", "--quiet", "-o", tmp_path / "report.json", "true"),
         ],
         env={"PATH": os.defpath, "HOME": str(tmp_path)},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         check=True,
