@@ -17,8 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from energywrap import journal, recover
+from energywrap.fold import Fold
+from energywrap.model import Channel, Component, JournalHead, Kind, Place, Snapshot
 
 STAMP = r"""
 #include <stdio.h>
@@ -39,6 +44,29 @@ for _ in range({count}):
 """
 BIN = Path(sys.executable).parent
 BARE_PYTHON = [sys.executable, "-c", "pass"]
+# What energywrap may cost: times as ratios to `python -c pass`, the rest as named
+START, WALL, WALL_TABLE, PEAK_MIB, IDLE_1_HZ, IDLE_10_HZ, STORM_RATIO = 1.3, 1.6, 6.5, 14.0, 0.05, 0.3, 1.02
+
+HEAD = JournalHead(
+    version=journal.VERSION,
+    run_id="week",
+    parent_run=None,
+    pid=1,
+    pid_started="",
+    boot_id="",
+    words=("train",),
+    settings={},
+    folder="",
+    output=None,
+    started_at_s=0.0,
+    channels=(),
+    skipped=(),
+    gpus=(),
+    place=Place("FR", "flag"),
+    git=None,
+    method="perf",
+    live=True,
+)
 
 
 def wrappers(folder: Path) -> dict[str, list[str]]:
@@ -102,9 +130,14 @@ def interleaved(commands: dict[str, list[str]], runs: int) -> dict[str, tuple[fl
     }
 
 
+def against(value: float, budget: float, form: str) -> str:
+    """A value beside what it may be at most."""
+    return f"{value:{form}} of {budget:{form}}{'' if value <= budget else ' (!)'}"
+
+
 def row(*cells: object) -> None:
     """One line of a table: the first cell wide, the others to the right."""
-    print(f"{cells[0]!s:30}" + "".join(f"{cell!s:>16}" for cell in cells[1:]))
+    print(f"{cells[0]!s:22}" + "".join(f"{cell!s:>22}" for cell in cells[1:]))
 
 
 def start_and_wall(folder: Path, runs: int) -> None:
@@ -113,15 +146,19 @@ def start_and_wall(folder: Path, runs: int) -> None:
     commands = {name: [*words, *stamp] for name, words in wrappers(folder).items()}
     found = interleaved({"python -c pass": BARE_PYTHON, **commands}, runs)
     python, bare = found["python -c pass"][1], found["bare"][1]
-    print(f"Start and wall of a command that does nothing; medians of {runs}, ms; 1 x = python -c pass")
+    print(f"Start and wall of a command that does nothing; medians of {runs}, ms; 1 x = python -c pass;")
+    print("for energywrap: of its budget, (!) where that is not met")
     row("", "until exec", "ratio", "wall added", "ratio")
     row("python -c pass", "-", "-", f"{python:.1f}", "1.00 x")
     for name, (stamped, wall) in found.items():
-        if name not in ("python -c pass", "bare"):
-            added = wall - bare
-            row(
-                name, f"{stamped:.1f}", f"{stamped / python:.2f} x", f"{added:.1f}", f"{added / python:.2f} x"
-            )
+        if name in ("python -c pass", "bare"):
+            continue
+        added = wall - bare
+        ratios = [f"{stamped / python:.2f} x", f"{added / python:.2f} x"]
+        if name.startswith("energywrap"):
+            most = WALL if name.endswith("--quiet") else WALL_TABLE
+            ratios = [against(stamped / python, START, ".2f"), against(added / python, most, ".2f")]
+        row(name, f"{stamped:.1f}", ratios[0], f"{added:.1f}", ratios[1])
     print()
 
 
@@ -130,7 +167,10 @@ def while_it_sleeps(folder: Path, seconds: float) -> None:
     print(f"While the command sleeps for {seconds:.0f} s")
     row("", "CPU of a core", "peak RSS")
     ours = wrappers(folder)["energywrap --quiet"]
-    for name, words in {"1 Hz": ours, "10 Hz": [*ours, "-i", "0.1"]}.items():
+    for name, budget, words in (
+        ("1 Hz", IDLE_1_HZ, ours),
+        ("10 Hz", IDLE_10_HZ, [*ours, "-i", "0.1"]),
+    ):
         run = subprocess.Popen([*words, "sleep", str(seconds + 3)], stderr=subprocess.DEVNULL)
         time.sleep(1.5)  # past start-up and the first checkpoint
         before = cpu_s(run.pid)
@@ -138,7 +178,33 @@ def while_it_sleeps(folder: Path, seconds: float) -> None:
         used = cpu_s(run.pid) - before
         peak = peak_kib(run.pid) / 1024
         run.wait()
-        row(f"energywrap, {name}", f"{100 * used / seconds:.3f} %", f"{peak:.1f} MiB")
+        share = against(100 * used / seconds, budget, ".3f")
+        row(f"energywrap, {name}", f"{share} %", f"{against(peak, PEAK_MIB, '.1f')} MiB")
+    print()
+
+
+def week(folder: Path) -> None:
+    """Readings of a week, ten seconds apart, taken in at once: memory and files must not grow."""
+    print("A week of readings, simulated")
+    row("after", "memory in use", "trace slices", "journal")
+    channel = Channel("c", Component.CPU, "package-0", "rapl", Kind.COUNTER, wrap_j=262143.0)
+    fold = Fold([channel], 10.0)
+    written = journal.Journal(str(folder), HEAD)
+    tracemalloc.start()
+    for count in range(7 * 8640 + 1):
+        at_s = count * 10.0
+        values = {"c": at_s * 50 % 262143.0}
+        now = Snapshot(at_s, 0.0, at_s / 1e4, at_s, at_s / 2, values, {"c": at_s})
+        fold.add(now)
+        written.write(recover.checkpoint(fold, now))
+        if count in (360, 8640, 7 * 8640):
+            memory = tracemalloc.get_traced_memory()[0] / 1024
+            slices = len(fold.trace.trace({"c": "cpu"}).start_s)
+            size = os.path.getsize(written.path) / 1024
+            name = {360: "an hour", 8640: "a day", 7 * 8640: "a week"}[count]
+            row(name, f"{memory:.0f} KiB", slices, f"{size:.0f} KiB")
+    tracemalloc.stop()
+    written.remove()
     print()
 
 
@@ -160,7 +226,8 @@ def storm(folder: Path, count: int, runs: int) -> None:
     print(f"A storm of {count} processes; medians of {runs}, ms")
     row("", "wall", "ratio", "without start")
     row("bare", f"{bare:.0f}", "1.000 x", "1.000 x")
-    row("energywrap", f"{wrapped:.0f}", f"{wrapped / bare:.3f} x", f"{(wrapped - fixed) / bare:.3f} x")
+    without = against((wrapped - fixed) / bare, STORM_RATIO, ".3f")
+    row("energywrap", f"{wrapped:.0f}", f"{wrapped / bare:.3f} x", without)
     print()
 
 
@@ -193,6 +260,7 @@ def main() -> None:
         questions: list[Callable[[], None]] = [
             lambda: start_and_wall(folder, given.runs),
             lambda: while_it_sleeps(folder, given.seconds),
+            lambda: week(folder),
             lambda: storm(folder, given.storm, max(5, given.runs // 5)),
         ]
         for question in questions:
