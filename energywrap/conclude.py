@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 import time
 
-from energywrap import attribution, console, energy, facility, grid, host, place, plan, reportfile
+from energywrap import (
+    allocation,
+    attribution,
+    balance,
+    console,
+    facility,
+    grid,
+    host,
+    place,
+    plan,
+    reportfile,
+)
 from energywrap import sources as sources_of
 from energywrap.formats import document
 from energywrap.model import Tree
@@ -114,14 +125,15 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     settings, seen = accepted.settings, measured.seen
     where = place.resolve(settings, os.environ)
     fold = seen.sampler.folded()
-    total = energy.total(
+    total = balance.total(
         plan.choose(seen.sources.channels),
         fold.tallies,
         measured.duration_s,
     )
     gpus = seen.sources.gpus
-    git = seen.provenance.git()
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
+    git = seen.provenance.git()
+    kept = allocation.reserved(os.environ, cpus, len(os.sched_getaffinity(0)))
     return Facts(
         run_id=accepted.run_id,
         parent_run=os.environ.get("ENERGYWRAP_RUN"),
@@ -143,7 +155,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         place=where,
         intensity=grid.lookup(settings, where),
         facility=facility.resolve(settings),
-        trace=fold.trace.trace(energy.names(total)),
+        trace=fold.trace.trace(balance.names(total)),
         host=host.facts(gpus, reportfile.state_folder(os.environ)),
         git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ, measured.duration_s)),
         unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
@@ -151,6 +163,8 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         own_run_cpu_s=fold.own_s,
         busy_s=fold.busy_s,
         warnings=tuple(seen.sampler.warnings),
+        baseline=seen.sampler.baseline,
+        reserved_part=kept.part if kept is not None else None,
     )
 
 

@@ -33,6 +33,9 @@ class Settings:
     site: str
     label: str | None
     project: str | None
+    source: str | None
+    meter: str | None
+    baseline: float | None
     quiet: bool
     strict: bool
     no_color: bool

@@ -1,21 +1,22 @@
-"""Readings to joules. Pure: no clock, no file, no thread."""
+"""Readings of one channel to joules. Pure: no clock, no file, no thread."""
 
 from __future__ import annotations
 
-from energywrap.model import Basis, Component, ComponentEnergy, Kind, Skipped, Tally
+from energywrap.model import Kind, Tally
 from energywrap.record import record, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from energywrap.model import Channel
-    from energywrap.plan import Leaf, Plan
 
 SHORTEST_STEP_S = 0.05  # two readings closer than this may straddle a whole tick of the counter
 SAME_COUNTER_J = 2.0  # two dies that show one counter differ by what it moved between the two reads
 SAME_MOMENT_S = 0.05
 SAME_POWER = 0.02
+LONG_ENOUGH_S, SANE = (
+    1.0,
+    10.0,
+)  # a counter that is off by more than that from the device's own power is wrong
 
 
 @record
@@ -29,11 +30,12 @@ class Step:
 
 @record
 class Moment:
-    """One instant of reading: when, what part of the machine's CPU time was the command's, slept before?"""
+    """One instant of reading: when, the command's part of what is read, slept before? power when idle?"""
 
     at_s: float
     share: float | None = None
     suspended: bool = False
+    idle_w: float | None = None  # what the channel shows on the idle machine
 
 
 def counter_step(before: float, after: float, channel: Channel, seconds: float, suspended: bool) -> Step:
@@ -69,17 +71,27 @@ def add(tally: Tally, value: float | None, channel: Channel, moment: Moment, max
     else:
         step = counter_step(tally.last, value, channel, seconds, slept)
     twice = channel.wrap_j is not None and channel.max_w * seconds > channel.wrap_j
+    share = 1.0 if moment.share is None else moment.share
     return replace(
         tally,
         **here,
         joules=tally.joules + step.joules,
-        shared_j=tally.shared_j + step.joules * (1.0 if moment.share is None else moment.share),
+        shared_j=tally.shared_j + step.joules * share,
+        above_j=_above(tally, step, seconds, share, moment.idle_w),
         covered_s=tally.covered_s + (seconds if step.sure else 0.0),
         wraps=tally.wraps + (step.event == "wrap"),
         resets=tally.resets + (step.event in ("reset", "jump")),
         missing=tally.missing + (step.event == "gap"),
         doubtful=tally.doubtful + twice,
     )
+
+
+def _above(tally: Tally, step: Step, seconds: float, share: float, idle_w: float | None) -> float | None:
+    """The command's share of what this step holds above idle; None without a baseline."""
+    if idle_w is None:
+        return tally.above_j
+    above_j = max(0.0, step.joules - idle_w * seconds) if step.sure else 0.0
+    return (tally.above_j or 0.0) + above_j * share
 
 
 def same_counter(tally: Tally, other: Tally, wrap_j: float | None) -> bool:
@@ -102,113 +114,3 @@ def _apart(value: float, other: float, wrap_j: float | None) -> float:
     """Distance of two values of a counter that restarts from 0 at `wrap_j`."""
     distance = abs(value - other)
     return distance if wrap_j is None else min(distance, abs(wrap_j - distance))
-
-
-@record
-class Total:
-    """The energies of a run and what its counters did that a reader must know."""
-
-    components: tuple[ComponentEnergy, ...]
-    channels: tuple[str, ...]  # the channel that spoke for each component, in the same order
-    skipped: tuple[Skipped, ...]
-    warnings: tuple[str, ...]
-
-
-def total(plan: Plan, tallies: Mapping[str, Tally], duration_s: float) -> Total:
-    """Joules per component with their P10-P90 interval and coverage.
-
-    Of a component's alternatives the first that has a living channel speaks; a channel lives if its value
-    moved (a counter that never moves measures nothing). Rules: docs/methodology.md#joules.
-    """
-    skipped: list[Skipped] = []
-    living = [pair for alternatives in plan.choices for pair in _first_alive(alternatives, tallies, skipped)]
-    if any(leaf.component == Component.CPU and channel.basis != Basis.MEASURED for leaf, channel in living):
-        living += _first_alive((plan.rest,), tallies, skipped)
-    components = [_component(leaf, channel, tallies, duration_s) for leaf, channel in living]
-    warnings = [
-        text for leaf, channel in living for text in _oddities(leaf, channel, tallies[channel.id], duration_s)
-    ]
-    spoke = tuple(channel.id for _, channel in living)
-    return Total(tuple(components), spoke, tuple(skipped), tuple(warnings))
-
-
-def names(total: Total) -> dict[str, str]:
-    """What each speaking channel is called in a trace."""
-    parts = zip(total.channels, total.components)
-    return {
-        channel: part.component if part.device == part.component else f"{part.component} {part.device}"
-        for channel, part in parts
-    }
-
-
-def _first_alive(
-    alternatives: Iterable[tuple[Leaf, ...]], tallies: Mapping[str, Tally], skipped: list[Skipped]
-) -> list[tuple[Leaf, Channel]]:
-    for leaves in alternatives:
-        chosen = [(leaf, _speaker(leaf, tallies, skipped)) for leaf in leaves]
-        living = [(leaf, channel) for leaf, channel in chosen if channel is not None]
-        if living:
-            return living
-    return []
-
-
-def _speaker(leaf: Leaf, tallies: Mapping[str, Tally], skipped: list[Skipped]) -> Channel | None:
-    """The best channel of a leaf that lives, noting why better ones do not."""
-    for channel in leaf.channels:
-        tally = tallies.get(channel.id, Tally())
-        original = channel.duplicate_of
-        if original is not None and same_counter(tally, tallies.get(original, Tally()), channel.wrap_j):
-            skipped.append(
-                Skipped(
-                    f"{channel.source} {leaf.device}", "shows the same counter as another die", expected=True
-                )
-            )
-            return None
-        if tally.readings < 2:
-            why = f"answered {tally.readings} of {tally.readings + tally.missing} readings"
-        elif channel.kind == Kind.COUNTER and tally.first == tally.last and tally.joules == 0:
-            why = f"its counter did not move in {tally.last_at_s:.3g} s"
-        elif tally.covered_s <= 0:
-            why = "no two of its readings could be compared"
-        else:
-            return channel
-        skipped.append(Skipped(f"{channel.source} {leaf.device}", why))
-    return None
-
-
-def _component(
-    leaf: Leaf, channel: Channel, tallies: Mapping[str, Tally], duration_s: float
-) -> ComponentEnergy:
-    tally = tallies[channel.id]
-    coverage = 1.0 if duration_s <= 0 else min(1.0, tally.covered_s / duration_s)
-    if channel.low_id is not None and channel.high_id is not None:
-        low, high = tallies[channel.low_id].joules, tallies[channel.high_id].joules
-    else:
-        seconds = max(tally.covered_s, channel.tick_s, 1e-9)
-        margin = tally.joules * channel.error + tally.joules / seconds * min(channel.tick_s, seconds)
-        low, high = max(0.0, tally.joules - margin), tally.joules + margin
-    if 0 < coverage < 1:
-        high = high / coverage  # the time that was not covered may have used as much
-    return ComponentEnergy(
-        leaf.component,
-        leaf.device,
-        tally.joules,
-        low,
-        high,
-        channel.basis,
-        channel.source,
-        round(coverage, 4),
-    )
-
-
-def _oddities(leaf: Leaf, channel: Channel, tally: Tally, duration_s: float) -> list[str]:
-    """What happened to a counter, in words."""
-    name = f"{channel.source} {leaf.device}"
-    found = []
-    if tally.resets:
-        found.append(f"{name}: the counter restarted {tally.resets} time(s); its energy is a lower bound")
-    if tally.doubtful:
-        found.append(f"{name}: read so late that it may have wrapped around twice; its energy may be too low")
-    if duration_s > 0 and tally.covered_s < 0.95 * duration_s:
-        found.append(f"{name}: covered {100 * tally.covered_s / duration_s:.0f} % of the run")
-    return found

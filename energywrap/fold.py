@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from energywrap import energy
-from energywrap.model import Tally
+from energywrap.model import Component, Tally
 from energywrap.trace import Recorder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Protocol
 
-    from energywrap.model import Channel, Snapshot
+    from energywrap.model import Channel, Idle, Snapshot
 
     class Model(Protocol):
         """What tells joules from the snapshots themselves."""
@@ -32,9 +32,16 @@ COMPANIONS = (":low", ":high")
 class Fold:
     """What a run's readings add up to so far."""
 
-    def __init__(self, channels: Iterable[Channel], period_s: float, model: Model | None = None) -> None:
+    def __init__(
+        self,
+        channels: Iterable[Channel],
+        period_s: float,
+        model: Model | None = None,
+        idle: Mapping[str, Idle] | None = None,
+    ) -> None:
         self._max_gap_s = max(GAP_PERIODS * period_s, SHORTEST_GAP_S)
         self._model = model
+        self._idle = {name: base.watts for name, base in (idle or {}).items()}
         self._read: dict[str, Channel] = {}
         self._modelled = _with_companions(model.channels) if model is not None else {}
         self._before: Snapshot | None = None
@@ -67,9 +74,19 @@ class Fold:
             self._share = _share(before, now, self._share)
         for name, channel in self._read.items():
             at_s = now.read_at_s.get(channel.id, now.at_s)
-            self._take(name, channel, now.values.get(name), energy.Moment(at_s, self._share, suspended))
+            share = self._part(channel, now)
+            moment = energy.Moment(at_s, share, suspended, self._idle.get(channel.id))
+            self._take(name, channel, now.values.get(name), moment)
         if self._model is not None:
             self._reckon(self._model, now, final or suspended, suspended)
+
+    def _part(self, channel: Channel, now: Snapshot) -> float | None:
+        """The command's part of what a channel shows: the channel's own word, else that of the CPU time."""
+        if channel.share is not None:
+            return channel.share
+        if channel.share_id is not None:
+            return min(1.0, max(0.0, now.values.get(channel.share_id, 1.0)))
+        return 1.0 if channel.component == Component.GPU else self._share
 
     def _reckon(self, model: Model, now: Snapshot, final: bool, suspended: bool) -> None:
         """The model's own steps are longer than those of the readings: each has the share of its whole."""

@@ -27,7 +27,7 @@ def facts(gpus: Sequence[Gpu], state_folder: str | None) -> Host:
     cpuinfo = _text("/proc/cpuinfo", CPUINFO_BYTES)
     uname = os.uname()
     return Host(
-        name_hash=_name_hash(uname.nodename, state_folder),
+        name_hash=name_hash(state_folder),
         cpu=_cpu(cpuinfo) or uname.machine,
         logical_cpus=os.cpu_count() or 1,
         ram_bytes=_ram_bytes(),
@@ -117,8 +117,9 @@ def _packed(text: str, reference: str) -> str:
     return ""
 
 
-def _name_hash(name: str, state_folder: str | None) -> str | None:
+def name_hash(state_folder: str | None) -> str | None:
     """A keyed hash of the host's name: the same in all reports of this user, meaningless to anyone else."""
+    name = os.uname().nodename
     if state_folder is None:
         return None
     from _blake2 import blake2b  # hashlib takes 5 ms and opens OpenSSL

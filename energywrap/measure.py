@@ -9,11 +9,10 @@ import gc
 import os
 import time
 
-from energywrap import accounting, config, descriptors, runner, waiting
+from energywrap import accounting, config, descriptors, runner, sources, waiting
 from energywrap.errors import UserError
 from energywrap.record import record
 from energywrap.sampler import Sampler
-from energywrap.sources import Sources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.journal import Journal
     from energywrap.keeper import Keeper
-    from energywrap.model import Git
+    from energywrap.model import Baseline, Git
     from energywrap.reportfile import Target
     from energywrap.runner import Child
     from energywrap.waiting import Ending
@@ -33,9 +32,9 @@ if TYPE_CHECKING:
 
 
 # what the report will need, in an order in which none brings many others along
-AHEAD = ("model", "energy", "trace", "fold", "power_model.generic", "sources.modelled", "tables",
-         "attribution", "console", "facility", "grid.table", "grid", "host", "place", "plan", "reportfile",
-         "formats.document", "footprint", "redact", "report", "words", "conclude")  # fmt: skip
+AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.generic", "sources.modelled",
+         "tables", "attribution", "console", "facility", "grid.table", "grid", "host", "place",
+         "reportfile", "formats.document", "footprint", "redact", "report", "words", "conclude")  # fmt: skip
 
 
 @record
@@ -47,6 +46,7 @@ class Accepted:
     folder: str
     run_id: str
     started_at_s: float
+    baseline: Baseline | None  # the idle machine, where it is to be measured just before the command
 
 
 class Provenance:
@@ -69,7 +69,7 @@ class Provenance:
 class Observation:
     """What was opened to watch the command, after its first reading."""
 
-    sources: Sources
+    sources: sources.Sources
     sampler: Sampler
     moved_before: tuple[int, int] | None
     provenance: Provenance
@@ -95,7 +95,7 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
     meter = ours.attempt(lambda: accounting.watch(child.pid))
     seen: list[Observation] = []
-    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, accepted, words)))
+    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, child, accepted, words)))
 
     def idle() -> bool:
         return ours.attempt(lambda: next(chores, False)) or False
@@ -133,14 +133,35 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
         from energywrap import reportfile
 
         target = reportfile.named(settings.output, settings.origin["output"], folder)
-    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time())
+    if settings.source is not None:
+        sources.check(settings.source, settings.origin["source"])
+    if settings.meter is not None:
+        from energywrap.sources import plugs
+
+        plugs.parse(settings.meter, settings.origin["meter"])
+    idle = None
+    if settings.baseline is not None:
+        from energywrap import baseline
+
+        idle = baseline.measure(settings, settings.baseline, waiting.pause)
+    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle)
 
 
 def observe(accepted: Accepted) -> Sampler:
     """Open the sources that are quick to open and take the reading just before the command starts."""
-    sampler = Sampler(Sources(accepted.settings), accepted.settings.interval)
+    opened = sources.Sources(accepted.settings)
+    sampler = Sampler(opened, accepted.settings.interval, lambda: _baseline(accepted))
     sampler.read()
     return sampler
+
+
+def _baseline(accepted: Accepted) -> Baseline | None:
+    """As measured for this run, else as it was kept."""
+    if accepted.baseline is not None:
+        return accepted.baseline
+    from energywrap import baseline
+
+    return baseline.load(os.environ)
 
 
 def meanwhile(inherited: Sequence[int], follow: Callable[[], None]) -> Iterator[bool]:
@@ -158,7 +179,7 @@ def meanwhile(inherited: Sequence[int], follow: Callable[[], None]) -> Iterator[
 
 
 def follow(
-    sampler: Sampler | None, meter: Meter | None, accepted: Accepted, words: Sequence[str]
+    sampler: Sampler | None, meter: Meter | None, child: Child, accepted: Accepted, words: Sequence[str]
 ) -> list[Observation]:
     """The watched command; nothing after a failure of ours."""
     from energywrap.keeper import Keeper
@@ -166,6 +187,7 @@ def follow(
     if sampler is None or meter is None:
         return []
     sampler.follow(meter)
+    sampler.sources.follow(child.pid)
 
     def open_journal() -> Journal | None:
         from energywrap import recover

@@ -29,7 +29,10 @@ class Tally:
     """The fold of one channel's readings; constant memory however long the run."""
 
     joules: float = 0.0
-    shared_j: float = 0.0  # the part that falls to the command by its share of CPU time
+    shared_j: float = 0.0  # the part that falls to the command by its share
+    above_j: float | None = (
+        None  # as shared_j, but only of what is above the idle baseline, where there is one
+    )
     covered_s: float = 0.0
     readings: int = 0
     first: float | None = None
@@ -54,6 +57,26 @@ class ComponentEnergy:
     basis: str
     source: str
     coverage: float
+    shared: str | None = None  # why it may not be the command's alone, though nobody can tell the part
+
+
+@record
+class Idle:
+    """What a channel shows on the idle machine, in W, with its spread (P10-P90)."""
+
+    watts: float
+    low_w: float
+    high_w: float
+
+
+@record
+class Baseline:
+    """The idle machine as it was measured: by channel, when, and how."""
+
+    taken_at_s: float  # seconds since 1970
+    seconds: float
+    how: str
+    idle: dict[str, Idle]
 
 
 @record
@@ -168,6 +191,17 @@ class Overhead:
 
 
 @record
+class Spoken:
+    """A source that was there, the part of the machine that it tells of, and whether it was listened to."""
+
+    component: str
+    device: str
+    source: str
+    used: bool
+    why: str
+
+
+@record
 class NotMeasured:
     """Something the total does not hold, why, and what it would take."""
 
@@ -244,6 +278,8 @@ class RunReport:
     suspended_s: float
     complete: bool
     components: tuple[ComponentEnergy, ...]
+    meter: ComponentEnergy | None  # what saw the whole machine: the components' sum, not a further part of it
+    sources: tuple[Spoken, ...]  # which source speaks for what, which did not and why
     scopes: dict[str, Scope]
     tree: Tree
     carbon: Carbon

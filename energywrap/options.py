@@ -25,6 +25,7 @@ class Option:
     low: float | None = None
     high: float | None = None
     in_files: bool = True
+    many: bool = False  # may be given again and again: the values are joined by commas
     variables: tuple[str, ...] = ()  # further environment variables beside ENERGYWRAP_<NAME>
 
 
@@ -46,6 +47,15 @@ OPTIONS = (
     Option("config", ("--config",), PATH, "FILE",
            "Read settings from FILE instead of ./energywrap.toml or [tool.energywrap] in ./pyproject.toml.",
            in_files=False),
+    Option("source", ("--source",), TEXT, "NAME=off|only",
+           "Leave a source out, or open no other (again and again, or separated by commas); see doctor.",
+           many=True),
+    Option("meter", ("--meter",), TEXT, "KIND+URL",
+           "A meter of the whole machine to ask while the command runs: shelly1+http://HOST, "
+           "shelly2+http://HOST, tasmota+http://HOST or snmp+HOST.", many=True),
+    Option("baseline", ("--baseline",), NUMBER, "SECONDS",
+           "Measure the idle machine for so long just before the command starts (default: what `energywrap "
+           "calibrate` has kept).", None, 1.0, 3600.0),
     Option("quiet", ("--quiet", "-q"), FLAG, "", "Print no table; the JSON report is still written.", False),
     Option("strict", ("--strict",), FLAG, "",
            "Exit with 125 when the command succeeded but its report could not be written.", False),
@@ -101,7 +111,7 @@ def _long(word: str, rest: list[str], given: dict[str, str]) -> None:
             raise UserError(f"{flag} takes no value", f"write {flag} alone")
         given[option.name] = "true"
     else:
-        given[option.name] = value if equals else _next(flag, option, rest)
+        _take(option, value if equals else _next(flag, option, rest), given)
 
 
 def _short(word: str, rest: list[str], given: dict[str, str]) -> None:
@@ -112,8 +122,14 @@ def _short(word: str, rest: list[str], given: dict[str, str]) -> None:
         if option.kind == FLAG:
             given[option.name] = "true"
         else:
-            given[option.name] = letters or _next(flag, option, rest)
+            _take(option, letters or _next(flag, option, rest), given)
             return
+
+
+def _take(option: Option, value: str, given: dict[str, str]) -> None:
+    """Of an option given twice the last value counts, unless it may be given many times."""
+    before = given.get(option.name)
+    given[option.name] = f"{before},{value}" if option.many and before is not None else value
 
 
 def _next(flag: str, option: Option, rest: list[str]) -> str:

@@ -7,11 +7,20 @@ from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from energywrap.model import Channel
 
 LEAVES = (Component.CPU, Component.RAM, Component.GPU)
+# Families of measured sources, best first (docs/sources.md#which-source-speaks); others come after them.
+PRECEDENCE: Mapping[str, tuple[str, ...]] = {
+    Component.CPU: ("rapl", "rapl-mmio", "perf", "msr", "amd_energy", "grace", "emi", "powermetrics", "cray"),
+    Component.RAM: ("rapl", "rapl-mmio", "perf", "msr", "grace", "emi", "cray"),
+    Component.GPU: ("nvml", "amdsmi", "gaudi", "xe", "i915", "amdgpu", "powermetrics", "cray"),
+    Component.MACHINE: ("plug", "snmp", "cray", "ipmi", "power_meter", "ina3221", "battery", "psys"),
+}
+# These know GPUs by names of their own: beside another family they would count the same device twice.
+ALONE = ("powermetrics", "cray")
 
 
 @record
@@ -29,27 +38,76 @@ class Plan:
 
     choices: tuple[tuple[tuple[Leaf, ...], ...], ...]
     rest: tuple[Leaf, ...]  # speaks beside a modelled CPU only: its model is of the whole machine
+    meters: tuple[Leaf, ...] = ()  # each sees the whole machine; the first that lives speaks, on its own line
 
 
 def choose(channels: Iterable[Channel]) -> Plan:
-    """Order the channels: per component the measured leaves, else the modelled one.
+    """Order the channels: per component the measured alternatives, best family first, then the modelled one.
 
-    Measured channels of one device are alternatives, in the order in which they are given: a counter before
-    a gauge, powercap's own zone before the copy that memory-mapped registers show.
+    Channels of one device are alternatives of one leaf: in the order of their families, and of one family in
+    the order in which they are given (a counter before a gauge).
     """
     given = tuple(channels)
     choices = []
     for component in LEAVES:
-        measured = _leaves(given, component, Basis.MEASURED)
-        modelled = _leaves(given, component, Basis.MODELLED)
-        choices.append(tuple(leaves for leaves in (measured, modelled) if leaves))
-    rest = _leaves(given, Component.REST, Basis.MODELLED)
-    return Plan(tuple(choice for choice in choices if choice), rest)
+        measured = _alternatives(_ordered(given, component))
+        modelled = _leaves(_of(given, component, Basis.MODELLED))
+        choices.append(tuple(leaves for leaves in (*measured, modelled) if leaves))
+    rest = _leaves(_of(given, Component.REST, Basis.MODELLED))
+    meters = tuple(
+        Leaf(channel.component, channel.device, (channel,)) for channel in _ordered(given, Component.MACHINE)
+    )
+    return Plan(tuple(choice for choice in choices if choice), rest, meters)
 
 
-def _leaves(channels: tuple[Channel, ...], component: str, basis: str) -> tuple[Leaf, ...]:
+def family(channel: Channel) -> str:
+    """The kind of source that a channel belongs to: the first word of its label."""
+    return channel.source.partition(" ")[0].removesuffix(":")
+
+
+def _alternatives(ordered: Sequence[Channel]) -> list[tuple[Leaf, ...]]:
+    """Sets of leaves, best first.
+
+    A later family fills in for devices of an earlier one, by name; what only it knows is an alternative to
+    all of that, not an addition. GPUs of several makers do add up.
+    """
+    found: list[dict[str, list[Channel]]] = []
+    started: list[str] = []
+    for channel in ordered:
+        group = _group(channel)
+        same = next((leaves[channel.device] for leaves in found if channel.device in leaves), None)
+        if same is not None:
+            same.append(channel)
+        elif group in started:
+            found[started.index(group)].setdefault(channel.device, []).append(channel)
+        else:
+            started.append(group)
+            found.append({channel.device: [channel]})
+    return [
+        tuple(Leaf(parts[0].component, device, tuple(parts)) for device, parts in sorted(leaves.items()))
+        for leaves in found
+    ]
+
+
+def _group(channel: Channel) -> str:
+    name = family(channel)
+    return name if channel.component != Component.GPU or name in ALONE else "any"
+
+
+def _ordered(channels: Iterable[Channel], component: str) -> list[Channel]:
+    order = PRECEDENCE[component]
+    measured = _of(channels, component, Basis.MEASURED)
+    return sorted(measured, key=lambda c: order.index(family(c)) if family(c) in order else len(order))
+
+
+def _of(channels: Iterable[Channel], component: str, basis: str) -> tuple[Channel, ...]:
+    return tuple(channel for channel in channels if (channel.component, channel.basis) == (component, basis))
+
+
+def _leaves(channels: tuple[Channel, ...]) -> tuple[Leaf, ...]:
     by_device: dict[str, list[Channel]] = {}
     for channel in channels:
-        if channel.component == component and channel.basis == basis:
-            by_device.setdefault(channel.device, []).append(channel)
-    return tuple(Leaf(component, device, tuple(found)) for device, found in sorted(by_device.items()))
+        by_device.setdefault(channel.device, []).append(channel)
+    return tuple(
+        Leaf(found[0].component, device, tuple(found)) for device, found in sorted(by_device.items())
+    )

@@ -47,6 +47,10 @@ class Channel:
     low_id: str | None = None  # channels that carry a model's own lower and upper bounds
     high_id: str | None = None
     duplicate_of: str | None = None  # another channel that may show the very same counter
+    covers: tuple[str, ...] = ()  # further components inside this reading: they get no line of their own
+    share: float | None = None  # the command's part, where it is known beforehand (of a GPU it cannot see: 0)
+    share_id: str | None = None  # a value, 0 to 1, that is read with this one: the command's part just now
+    shared: str | None = None  # why its energy may not be the command's alone, and nobody can tell the part
 
 
 @record
@@ -74,7 +78,8 @@ class Skipped:
 
 @record
 class Gpu:
-    """One graphics processor as its driver names it."""
+    """One graphics processor as its driver names it; `facts` are what its readings need to be understood."""
 
     name: str
     uuid: str
+    facts: dict[str, str | float | bool | None] | None = None

@@ -7,7 +7,7 @@ import time
 
 from energywrap import (
     attribution,
-    energy,
+    balance,
     facility,
     grid,
     host,
@@ -126,7 +126,7 @@ def _write(found: Found, report: RunReport, environ: Mapping[str, str]) -> str:
 def _report(found: Found) -> RunReport:
     head, last = found.head, found.checkpoints[-1]
     settings = _settings(head)
-    total = energy.total(plan.choose(head.channels), last.tallies, last.at_s)
+    total = balance.total(plan.choose(head.channels), last.tallies, last.at_s)
     tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
     facts = Facts(
         run_id=head.run_id,
@@ -149,7 +149,7 @@ def _report(found: Found) -> RunReport:
         place=head.place,
         intensity=grid.lookup(settings, head.place),
         facility=facility.resolve(settings),
-        trace=_trace(found, total).trace(energy.names(total)),
+        trace=_trace(found, total).trace(balance.names(total)),
         host=host.facts(head.gpus, reportfile.state_folder(os.environ)),
         git=head.git,
         unread_gpus=(),
@@ -164,10 +164,10 @@ def _report(found: Found) -> RunReport:
     return assemble(facts, settings)
 
 
-def _trace(found: Found, total: energy.Total) -> Recorder:
+def _trace(found: Found, total: balance.Total) -> Recorder:
     """Power between the checkpoints, which is all that a journal tells of it."""
     recorder, before_s = Recorder(SLICE_S), 0.0
-    joules = dict.fromkeys(total.channels, 0.0)
+    joules = {name: 0.0 for name in total.channels if name is not None}
     for checkpoint in found.checkpoints:
         for name in joules:
             now_j = checkpoint.tallies[name].joules

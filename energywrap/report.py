@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from energywrap.attribution import Share
+    from energywrap.balance import Total
     from energywrap.config import Settings
-    from energywrap.energy import Total
-    from energywrap.model import CarbonIntensity, Facility, Git, Host, Place, Skipped, Tally, Trace
+    from energywrap.model import Baseline, CarbonIntensity, Facility, Git, Host, Place, Skipped, Tally, Trace
 
 DISAGREE = 0.02  # two methods of counting CPU time differ by more than this part: say so
 SMALL_SHARE = 0.1
+NEIGHBOURS, LONG_S = 0.2, 1.0  # a part of the busy CPU time, and of one CPU, worth a word; in runs as long
 SHORTEST_S = 0.05  # below, clocks and counters resolve too little to trust the energy
 
 
@@ -62,6 +63,8 @@ class Facts:
     own_run_cpu_s: float  # the part of it between the first and the last reading
     busy_s: float | None
     warnings: tuple[str, ...]
+    baseline: Baseline | None = None  # the idle machine, where it was measured
+    reserved_part: float | None = None  # of the machine's CPUs, by a batch system or a control group
 
 
 def assemble(facts: Facts, settings: Settings) -> RunReport:
@@ -82,6 +85,8 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         suspended_s=facts.suspended_s,
         complete=facts.complete,
         components=facts.total.components,
+        meter=facts.total.meter,
+        sources=facts.total.spoken,
         scopes=_scopes(facts),
         tree=facts.tree,
         carbon=_carbon(facts),
@@ -100,8 +105,10 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
     energies = facts.total.components
     if not energies:
         return {"machine": footprint.nothing(), "command": footprint.nothing()}
+    meter = facts.total.meter
+    summed = (meter,) if meter is not None else energies
     whole = attribution.Joules(
-        sum(e.energy_j for e in energies), sum(e.low_j for e in energies), sum(e.high_j for e in energies)
+        sum(e.energy_j for e in summed), sum(e.low_j for e in summed), sum(e.high_j for e in summed)
     )
     machine = footprint.assess(whole, facts.intensity, facts.facility)
     machine = replace(machine, method="all that ran on the machine while the command ran")
@@ -118,7 +125,28 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
         cpu_share_high=facts.share.high,
         method=attribution.METHOD if facts.live else attribution.TOTALS_METHOD,
     )
-    return {"machine": machine, "command": command}
+    return {"machine": machine, "command": command, **_above_idle(facts, facts.share)}
+
+
+def _above_idle(facts: Facts, share: Share) -> dict[str, Scope]:
+    """The scopes that need to know the idle machine: none are invented without a measured baseline."""
+    base = facts.baseline
+    if base is None:
+        return {}
+    found = {}
+    how = f"above the idle baseline ({base.how})"
+    above = attribution.above_idle(facts.total, facts.tallies, base.idle, share)
+    if above is not None:
+        scope = footprint.assess(above, facts.intensity, facts.facility)
+        found["marginal"] = replace(scope, method=f"{how}, its share of that per sampling interval")
+    part = facts.reserved_part
+    kept = attribution.reserved(facts.total, facts.tallies, base.idle, part) if part is not None else None
+    if kept is not None:
+        scope = footprint.assess(kept, facts.intensity, facts.facility)
+        found["reserved_idle"] = replace(
+            scope, method=f"{100 * (part or 0):.0f} % of the idle energy of CPU and memory: the CPUs reserved"
+        )
+    return found
 
 
 def _carbon(facts: Facts) -> Carbon:
@@ -191,11 +219,28 @@ def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
             "the command used little of the machine's busy CPU time: its share depends on what else ran, "
             "which its interval does not tell"
         )
+    found.extend(_neighbours(facts))
+    for energy in facts.total.components:
+        if energy.shared is not None:
+            found.append(f"{energy.component} {energy.device}: {energy.shared}; all of its energy is shown")
     if facts.duration_s < SHORTEST_S:
         found.append("the run was shorter than the meters resolve; repeat the command to compare energies")
     if facts.core_dumped:
         found.append("the command dumped core")
     return tuple(dict.fromkeys(found))
+
+
+def _neighbours(facts: Facts) -> list[str]:
+    """Other work that used a good part of the machine while the command ran."""
+    if facts.busy_s is None or facts.tree.cpu_s is None or facts.duration_s < LONG_S:
+        return []
+    others_s = facts.busy_s - facts.tree.cpu_s - facts.own_run_cpu_s
+    if others_s <= NEIGHBOURS * facts.busy_s or others_s < NEIGHBOURS * facts.duration_s:
+        return []
+    part = 100 * others_s / facts.busy_s
+    return [
+        f"other work on the machine used {part:.0f} % of its busy CPU time: the machine's energy holds it"
+    ]
 
 
 def _overhead(facts: Facts) -> Overhead:

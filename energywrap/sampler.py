@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from energywrap.accounting import Meter
     from energywrap.fold import Fold
+    from energywrap.model import Baseline
     from energywrap.sources import Sources
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
@@ -24,8 +25,12 @@ STUCK_S = 2.0  # a driver that answers no more must not keep the command's statu
 class Sampler:
     """Reads every source now and then; the fold keeps what the readings add up to."""
 
-    def __init__(self, sources: Sources, interval_s: float) -> None:
+    def __init__(
+        self, sources: Sources, interval_s: float, baseline: Callable[[], Baseline | None] | None = None
+    ) -> None:
         self.sources = sources
+        self.baseline: Baseline | None = None  # known once the readings are folded
+        self._find_baseline = baseline
         self._meter: Meter | None = None  # while there is no command
         self._period_s = min(interval_s, LONGEST_PERIOD_S)
         self._fold: Fold | None = None
@@ -73,7 +78,9 @@ class Sampler:
         with self._folding:  # a thread that hung may come back while the main one concludes
             channels = [channel for source in self.sources.opened for channel in source.channels]
             if self._fold is None:
-                self._fold = Fold(channels, self._period_s, self.sources.model())
+                self.baseline = self._find_baseline() if self._find_baseline is not None else None
+                idle = self.baseline.idle if self.baseline is not None else None
+                self._fold = Fold(channels, self._period_s, self.sources.model(), idle)
             self._fold.watch(channels)
             while self._pending:
                 now = self._pending.pop(0)

@@ -23,6 +23,7 @@ else:
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 STOPS = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
 TIMERS = {_signal.SIGALRM, _signal.SIGVTALRM, _signal.SIGPROF}  # they survive an exec, but not a fork
+ENDINGS = {_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT}
 STARTED_AFTER_S = 0.0003  # by then it has got a CPU; to be busy before might take it that one
 FOLLOWED_AFTER_S = 0.05  # shorter commands get neither a sampler nor anything else started for them
 
@@ -45,6 +46,15 @@ def _hint(name: str, number: int) -> str:
     if number == errno.ENOENT and "=" in name:
         return "; to set a variable write: energywrap run env NAME=value COMMAND"
     return ""
+
+
+def pause(seconds: float) -> None:
+    """Sleep before the command is started; a signal that ends programs ends this one."""
+    info = _signal.sigtimedwait(ENDINGS, seconds)
+    if info is not None:
+        _signal.signal(info.si_signo, _signal.SIG_DFL)
+        os.kill(os.getpid(), info.si_signo)
+        _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {info.si_signo})
 
 
 def confirm(child: Child, name: str) -> None:

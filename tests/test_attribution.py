@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energywrap import attribution
-from energywrap.attribution import Share
-from energywrap.energy import Total
-from energywrap.model import Basis, Component, ComponentEnergy, Tally
+from energywrap.attribution import Joules, Share
+from energywrap.balance import Total
+from energywrap.model import Basis, Component, ComponentEnergy, Idle, Tally
 from energywrap.record import replace
 
 CPU = ComponentEnergy(Component.CPU, "package-0", 100.0, 90.0, 110.0, Basis.MEASURED, "rapl", 1.0)
@@ -67,9 +67,55 @@ def test_what_could_not_be_read_has_no_share(tree_s: float | None, busy_s: float
 def test_gpus_go_whole_to_the_command_and_the_others_by_its_share() -> None:
     parts = total(CPU, RAM, GPU, REST)
     half = Share(0.5, 0.5, 0.5)
-    found = attribution.command(parts, dict.fromkeys(parts.channels, Tally()), half, live=False)
+    found = attribution.command(parts, dict.fromkeys(map(str, parts.channels), Tally()), half, live=False)
 
     assert (found.value, found.low, found.high) == pytest.approx((580, 542.5, 627.5))
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_gpu_whose_users_are_known_goes_to_the_command_by_its_own_share(live: bool) -> None:
+    tallies = {"gpu-0": Tally(joules=500.0, shared_j=300.0)}
+    found = attribution.command(total(GPU), tallies, Share(0.5, 0.5, 0.5), live=live)
+
+    assert (found.value, found.low, found.high) == pytest.approx((300, 240, 364))
+
+
+def test_a_gpu_that_the_command_cannot_see_is_not_charged_to_it() -> None:
+    tallies = {"gpu-0": Tally(joules=500.0, shared_j=0.0)}
+
+    assert attribution.command(total(GPU), tallies, Share(1, 1, 1), live=True).high == 0
+
+
+def test_a_shared_gpu_whose_users_are_hidden_could_be_all_others() -> None:
+    tallies = {"gpu-0": Tally(joules=500.0, shared_j=500.0)}
+    found = attribution.command(
+        total(replace(GPU, shared="MIG")), tallies, Share(0.5, 0.5, 0.5), live=True
+    )
+
+    assert (found.value, found.low, found.high) == pytest.approx((500, 0, 520))
+
+
+def test_what_is_above_idle_needs_a_baseline() -> None:
+    tallies = {"package-0": Tally(joules=100.0, shared_j=80.0, covered_s=10.0)}
+
+    assert attribution.above_idle(total(CPU), tallies, {}, Share(1, 1, 1)) is None
+    assert attribution.reserved(total(CPU), tallies, {}, 0.5) is None
+
+
+def test_what_is_above_idle_is_as_unsure_as_the_idle_power() -> None:
+    tallies = {"package-0": Tally(joules=100.0, shared_j=50.0, above_j=30.0, covered_s=10.0)}
+    idle = {"package-0": Idle(4.0, 3.0, 5.0)}
+    found = attribution.above_idle(total(CPU, REST), tallies, idle, Share(0.5, 0.5, 0.5))
+
+    assert found == Joules(30.0, 0.5 * (90 - 50), 0.5 * (110 - 30))
+
+
+def test_reserved_processors_carry_their_part_of_the_idle_energy() -> None:
+    tallies = {"package-0": Tally(joules=100.0, covered_s=10.0)}
+
+    assert attribution.reserved(total(CPU), tallies, {"package-0": Idle(4.0, 3.0, 5.0)}, 0.25) == Joules(
+        10.0, 7.5, 12.5
+    )
 
 
 def test_a_live_share_weighs_each_interval_by_its_own_energy() -> None:
@@ -103,5 +149,5 @@ def test_the_commands_joules_lie_in_their_interval_and_below_the_machines(
 
     assert found.low <= found.value + 1e-9
     assert found.value <= found.high + 1e-9
-    assert GPU.energy_j <= found.value <= sum(part.energy_j for part in parts.components) + 1e-9
+    assert 0 <= found.value <= sum(part.energy_j for part in parts.components) + 1e-9
     assert found.high <= sum(part.high_j for part in parts.components) + 1e-9

@@ -400,5 +400,5 @@ def test_the_report_of_a_run_in_a_repository_keeps_to_the_schema(tmp_path: Path)
     plain = saved(tmp_path / "second.json")
 
     VALIDATOR.validate(plain)
-    assert plain["git"]["dirty"] is False
+    assert plain["git"]["dirty"] is None  # the run was too short to wait for git
     assert len(plain["git"]["commit"]) == 40

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from energywrap import energy, plan
-from energywrap.energy import Moment, Total
+from energywrap import balance, energy, plan
+from energywrap.balance import Total
+from energywrap.energy import Moment
 from energywrap.model import Basis, Channel, Component, Kind, Tally
 from energywrap.record import replace
 
@@ -58,7 +59,7 @@ def total(tallies: dict[Channel, Tally], duration_s: float = 10.0) -> Total:
         for name, factor in ((channel.low_id, 0.5), (channel.high_id, 2.0)):
             if name is not None:
                 by_id[name] = replace(tally, joules=tally.joules * factor)
-    return energy.total(plan.choose(tallies), by_id, duration_s)
+    return balance.total(plan.choose(tallies), by_id, duration_s)
 
 
 def joules(found: Total) -> dict[str, float]:

@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from energywrap import config, energy, plan, syscalls
-from energywrap.energy import Total
+from energywrap import balance, config, energy, plan, syscalls
+from energywrap.balance import Total
 from energywrap.errors import Unavailable
 from energywrap.model import Basis, Channel, Component, Kind, Tally
 from energywrap.sources import nvml as source
@@ -98,7 +98,7 @@ class Opened:
                 value = values.get(channel.id)
                 moment = energy.Moment(second - seconds[0])
                 tallies[channel.id] = energy.add(tallies[channel.id], value, channel, moment, gap_s)
-        return energy.total(plan.choose(self.channels), tallies, seconds[-1] - seconds[0])
+        return balance.total(plan.choose(self.channels), tallies, seconds[-1] - seconds[0])
 
 
 Open: TypeAlias = Callable[..., Opened]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from commandline import energywrap
 from energywrap import cli
 from energywrap.errors import UserError
-from energywrap.options import BY_FLAG, FLAG, HELP_FLAGS, NUMBER, OPTIONS, HelpWanted, Option, parse
+from energywrap.options import BY_FLAG, BY_NAME, FLAG, HELP_FLAGS, NUMBER, OPTIONS, HelpWanted, Option, parse
 
 VALUED = [option for option in OPTIONS if option.kind != FLAG]
 SWITCHES = [option for option in OPTIONS if option.kind == FLAG]
@@ -84,6 +84,15 @@ def test_options_after_the_command_belong_to_it() -> None:
     assert parse(["ls", "--quiet", "--", "-z", "--help"]) == ({}, ["ls", "--quiet", "--", "-z", "--help"])
 
 
+def counting(given_options: list[tuple[str, list[str], str]]) -> dict[str, str]:
+    """The values that count: the last of each option, or all of one that may be given many times."""
+    found: dict[str, str] = {}
+    for name, _, value in given_options:
+        many = BY_NAME[name].many and name in found
+        found[name] = f"{found[name]},{value}" if many else value
+    return found
+
+
 @given(given_options=st.lists(any_spelling, max_size=4), first=first_words, rest=st.lists(words, max_size=5))
 @settings(deadline=None, database=None)
 def test_whatever_follows_the_first_word_that_is_no_option_is_returned_unchanged(
@@ -94,7 +103,7 @@ def test_whatever_follows_the_first_word_that_is_no_option_is_returned_unchanged
     found, command = parse([*argv, first, *rest])
 
     assert command == [first, *rest]
-    assert found == {name: value for name, _, value in given_options}
+    assert found == counting(given_options)
 
 
 @given(given_options=st.lists(any_spelling, max_size=4), rest=st.lists(words, min_size=1, max_size=5))
@@ -122,7 +131,9 @@ def test_the_short_way_reads_a_command_line_as_typer_would(
     for option in OPTIONS:
         text = found.get(option.name)
         if text is None:
-            assert typed[option.name] == option.default
+            assert not typed[option.name] if option.many else typed[option.name] == option.default
+        elif option.many:
+            assert ",".join(typed[option.name]) == text
         elif option.kind == FLAG:
             assert typed[option.name] is True
         else:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from energywrap import config, energy, plan
+from energywrap import balance, config, energy, plan
 from energywrap.config import Settings
 from energywrap.errors import Unavailable
 from energywrap.model import Channel, Component, Kind, Tally
@@ -277,7 +277,7 @@ def test_mirrored_dies_on_a_tree_are_counted_once(tmp_path: Path) -> None:
         values = rapl.read()
         for c in rapl.channels:
             tallies[c.id] = energy.add(tallies[c.id], values.get(c.id), c, energy.Moment(float(second)), 3)
-    found = energy.total(plan.choose(rapl.channels), tallies, 2)
+    found = balance.total(plan.choose(rapl.channels), tallies, 2)
 
     assert [(part.device, part.energy_j) for part in found.components] == [("package-0-die-0", 136.0)]
 

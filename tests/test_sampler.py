@@ -17,11 +17,12 @@ from energywrap.fold import Fold
 from energywrap.model import Channel, Component, Gpu, Kind, Skipped, Snapshot
 from energywrap.record import replace
 from energywrap.sampler import LONGEST_PERIOD_S, STUCK_S, Sampler
-from energywrap.sources import QUICK, SLOW, Sources
+from energywrap.sources import Sources
+from energywrap.sources.registry import QUICK, SLOW
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from energywrap.sources import Opening
+    from energywrap.sources.registry import Opening
 
 COUNTER = Channel("c", Component.CPU, "package-0", "rapl", Kind.COUNTER, max_w=1e6)
 GAUGE = Channel("g", Component.GPU, "gpu-0", "nvml power", Kind.GAUGE)
@@ -95,7 +96,7 @@ def promising(settings: Settings) -> bool:
 
 def sampler(*sources: Scripted, interval_s: float = 0.01, meter: NoMeter | None = None) -> Sampler:
     """A sampler of these sources, which are open before the command starts."""
-    openers = {f"scripted {n}": (QUICK, promising, opener(source)) for n, source in enumerate(sources)}
+    openers = {f"scripted {n}": (QUICK, promising, opener(source), ()) for n, source in enumerate(sources)}
     made = Sampler(Sources(resolve({}, {}, "/"), openers), interval_s)
     made.follow(meter or NoMeter())
     return made
@@ -290,9 +291,9 @@ class Slow:
 def slow_sampler(slow: Slow, *quick: Scripted) -> Sampler:
     """A sampler with one source that is slow to open."""
     openers: dict[str, Opening] = {
-        f"{n}": (QUICK, promising, opener(source)) for n, source in enumerate(quick)
+        f"{n}": (QUICK, promising, opener(source), ()) for n, source in enumerate(quick)
     }
-    openers["slow"] = (SLOW, promising, slow.open)
+    openers["slow"] = (SLOW, promising, slow.open, ())
     made = Sampler(Sources(resolve({}, {}, "/"), openers), 0.01)
     made.follow(NoMeter())
     return made

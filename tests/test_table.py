@@ -112,6 +112,8 @@ LAPTOP = RunReport(
             0.86,
         ),
     ),
+    meter=None,
+    sources=(),
     scopes={
         "machine": Scope(372_892.9, 356_756.8, 423_081.4, 4.2934, 3.8018, 5.0561, None, None, None, "all"),
         "command": Scope(

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def _parameter(option: Option) -> inspect.Parameter:
     kinds = {FLAG: bool, NUMBER: float}
-    kind: Any = kinds.get(option.kind, str)
+    kind: Any = list[str] if option.many else kinds.get(option.kind, str)
     if option.kind != FLAG and option.default is None:
         kind = kind | None
     default = typer.Option(

@@ -130,6 +130,8 @@ def _refuse_constant(name: str) -> None:
 
 def _build(kind: str, value: Any, where: str) -> Any:
     """A value checked against and turned into the kind that an annotation of model.py names."""
+    if "[" in kind and kind.endswith("] | None"):
+        return None if value is None else _build(kind.removesuffix(" | None"), value, where)
     alternatives = kind.split(" | ") if "[" not in kind else [kind]
     if len(alternatives) > 1:
         if value is None and "None" in alternatives:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import _thread
-import os
 
-from energywrap import syscalls
-from energywrap.errors import Unavailable
+from energywrap.errors import Unavailable, UserError
 from energywrap.readings import Skipped
+from energywrap.sources import registry
+from energywrap.sources.registry import MODEL, QUICK, SLOW, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from energywrap.config import Settings
     from energywrap.readings import Channel, Gpu
     from energywrap.sources.modelled import Modelled
+    from energywrap.sources.registry import Opening
 
     class Source(Protocol):
         """Opened once, read many times, closed once."""
@@ -32,51 +33,11 @@ if TYPE_CHECKING:
         def close(self) -> None:
             """Let go of the hardware."""
 
-    Promising = Callable[[Settings], bool]
-    Opener = Callable[[Settings], Source]
-    Opening = tuple[str, Promising, Opener]
 
-
-def _rapl(settings: Settings) -> Source:
-    from energywrap.sources import rapl
-
-    return rapl.open_rapl(settings)
-
-
-def _nvml(settings: Settings) -> Source:
-    from energywrap.sources import nvml
-
-    return nvml.open_nvml(settings)
-
-
-def _model(settings: Settings) -> Source:
-    from energywrap.sources import modelled
-
-    return modelled.open_model(settings)
-
-
-def _has_powercap(settings: Settings) -> bool:
-    trees = ("class/powercap", "devices/virtual/powercap")
-    return any(os.path.isdir(os.path.join(settings.sysfs_root, tree)) for tree in trees)
-
-
-def _has_driver(settings: Settings) -> bool:
-    return not syscalls.LINUX or syscalls.library_present("libnvidia-ml.so.1")
-
-
-NAMES = {
-    "rapl": "energy counters of CPU and memory (RAPL)",
-    "nvml": "energy counters of NVIDIA GPUs (NVML)",
-    "model": "power model",
-}
-QUICK, SLOW, MODEL = "before the command", "on the sampler's thread", "from the snapshots alone"
 TOO_SHORT = "the run was over before its driver had answered"
-# By name: when the source is opened, whether it is worth importing at all, and what opens it.
-OPENERS: Mapping[str, Opening] = {
-    "rapl": (QUICK, _has_powercap, _rapl),
-    "nvml": (SLOW, _has_driver, _nvml),
-    "model": (MODEL, lambda settings: True, _model),
-}
+NOT_NEEDED = "not needed beside {}"
+SWITCHED_OFF = "switched off by {}"
+OFF, ONLY = "off", "only"
 
 
 class Sources:
@@ -84,15 +45,18 @@ class Sources:
 
     def __init__(self, settings: Settings, openers: Mapping[str, Opening] | None = None) -> None:
         self._settings = settings
-        self._openers = OPENERS if openers is None else openers
+        self._openers = registry.OPENERS if openers is None else openers
         self._door = _thread.allocate_lock()
         self._closed = False
+        self._pid: int | None = None
         self._model: Modelled | None = None
-        self._waiting = {stage: _of(stage, self._openers) for stage in (SLOW, MODEL)}
+        self._names: set[str] = set()  # of those that are open
+        self._waiting = {stage: self._of(stage) for stage in (QUICK, SLOW, MODEL)}
         self.opened: list[Source] = []
         self.skipped: list[Skipped] = []
         self.absent: list[str] = []  # the names of those without promise
-        self._take(*open_stage(settings, QUICK, self._openers))
+        self._switched = check(settings.source, settings.origin["source"], self._openers)
+        self._add(self._open(QUICK))
 
     @property
     def channels(self) -> list[Channel]:
@@ -104,25 +68,28 @@ class Sources:
         """Every graphics processor that a source reads."""
         return [gpu for source in self.opened for gpu in source.gpus]
 
+    def follow(self, pid: int) -> None:
+        """Tell those who can tell users apart whom to look for: the command's process."""
+        self._pid = pid
+        _tell(self.opened, pid)
+
     def open_slow(self) -> bool:
         """Open those whose drivers take their time; whether there are any. Called on the sampler's thread."""
-        found = open_stage(self._settings, SLOW, self._openers)
+        found = self._open(SLOW)
         with self._door:
             if not self._closed:
-                self._waiting[SLOW] = ()
-                self._take(*found)
-                return bool(found[0])
-        for source in found[0]:
+                self._add(found)
+                return bool(found.opened)
+        for source in found.opened:
             source.close()
         return False
 
     def model(self) -> Modelled | None:
         """The power model, opened when it is first asked for; None where there is nothing to go by."""
         if self._waiting[MODEL]:
-            self._waiting[MODEL] = ()
-            opened, skipped, absent = open_stage(self._settings, MODEL, self._openers)
-            self._take(opened, skipped, absent)
-            self._model = opened[0] if opened else None  # type: ignore[assignment]
+            found = self._open(MODEL)
+            self._add(found)
+            self._model = found.opened[0] if found.opened else None  # type: ignore[assignment]
         return self._model
 
     def conclude(self) -> bool:
@@ -130,8 +97,8 @@ class Sources:
         with self._door:
             self._closed = True
         for name in self._waiting[SLOW]:
-            if self._openers[name][1](self._settings):
-                self.skipped.append(Skipped(NAMES.get(name, name), TOO_SHORT))
+            if self._openers[name][1](self._settings) and name not in self._switched:
+                self.skipped.append(Skipped(label(name), TOO_SHORT))
             else:
                 self.absent.append(name)
         return bool(self._waiting[SLOW])
@@ -141,10 +108,74 @@ class Sources:
         for source in self.opened:
             source.close()
 
-    def _take(self, opened: list[Source], skipped: list[Skipped], absent: list[str]) -> None:
-        self.opened = [*self.opened, *opened]  # whoever goes through the old list can go on
-        self.skipped += skipped
-        self.absent += absent
+    def _open(self, stage: str) -> Found:
+        """The sources of one stage that open here; why the others do not."""
+        found = Found(stage)
+        for name in self._waiting[stage]:
+            _, promising, opener, spare_for = self._openers[name]
+            needless = next((other for other in spare_for if other in self._names | found.names), None)
+            if name in self._switched:
+                found.skipped.append(Skipped(label(name), self._switched[name], expected=True))
+            elif not promising(self._settings):
+                found.absent.append(name)
+            elif needless is not None:
+                why = NOT_NEEDED.format(label(needless))
+                found.skipped.append(Skipped(label(name), why, expected=True))
+            else:
+                found.open(name, opener, self._settings)
+        return found
+
+    def _add(self, found: Found) -> None:
+        self._waiting[found.stage] = ()
+        self._names |= found.names
+        self.opened = [*self.opened, *found.opened]  # whoever goes through the old list can go on
+        self.skipped += found.skipped
+        self.absent += found.absent
+        if self._pid is not None:
+            _tell(found.opened, self._pid)
+
+    def _of(self, stage: str) -> tuple[str, ...]:
+        return tuple(name for name, opening in self._openers.items() if opening[0] == stage)
+
+
+class Found:
+    """What opening the sources of one stage has brought."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.names: set[str] = set()
+        self.opened: list[Source] = []
+        self.skipped: list[Skipped] = []
+        self.absent: list[str] = []
+
+    def open(self, name: str, opener: registry.Opener, settings: Settings) -> None:
+        """Open one, or note why that is not possible."""
+        try:
+            source = opener(settings)
+        except Unavailable as absence:
+            self.skipped.append(_skipped(name, absence))
+        else:
+            self.names.add(name)
+            self.opened.append(source)
+            self.skipped.extend(source.skipped)
+
+
+def check(
+    given: str | None, origin: str = "", openers: Mapping[str, Opening] = registry.OPENERS
+) -> dict[str, str]:
+    """The sources that `--source` leaves out, with the reason. Raises UserError for what it cannot mean."""
+    wishes: dict[str, str] = {}
+    where = "--source" if origin == "flag" else f"source ({origin})"
+    for wish in given.split(",") if given else ():
+        name, _, word = wish.strip().partition("=")
+        if name not in openers:
+            raise UserError(f"{where}: there is no source {name!r}", f"one of {', '.join(openers)}")
+        if word not in (OFF, ONLY):
+            raise UserError(f"{where}: {wish!r} is neither {name}=off nor {name}=only")
+        wishes[name] = word
+    alone = [name for name, word in wishes.items() if word == ONLY]
+    left_out = [name for name in openers if (name not in alone if alone else wishes.get(name) == OFF)]
+    return {name: SWITCHED_OFF.format(f"{where} {given}") for name in left_out}
 
 
 def open_all(settings: Settings) -> Sources:
@@ -155,47 +186,28 @@ def open_all(settings: Settings) -> Sources:
     return sources
 
 
-def open_stage(
-    settings: Settings, stage: str, openers: Mapping[str, Opening]
-) -> tuple[list[Source], list[Skipped], list[str]]:
-    """The sources of one stage that open here, the parts of them that do not speak, those without promise."""
-    opened: list[Source] = []
-    skipped: list[Skipped] = []
-    absent: list[str] = []
-    for name in _of(stage, openers):
-        _, promising, opener = openers[name]
-        if not promising(settings):
-            absent.append(name)
-            continue
-        try:
-            source = opener(settings)
-        except Unavailable as absence:
-            skipped.append(_skipped(name, absence))
-        else:
-            opened.append(source)
-            skipped.extend(source.skipped)
-    return opened, skipped, absent
-
-
-def _of(stage: str, openers: Mapping[str, Opening]) -> tuple[str, ...]:
-    return tuple(name for name, opening in openers.items() if opening[0] == stage)
-
-
 def explain(settings: Settings, absent: Sequence[str], *, expected: bool = False) -> list[Skipped]:
     """Why the sources without promise cannot be opened, in their own words; asked when there is time.
 
-    A missing NVIDIA driver is to be expected on most machines: it is only explained to who wants all.
+    Hardware that most machines lack is only explained to who wants all.
     """
     found = []
     for name in absent:
-        if name == "nvml" and not expected:
+        if name not in registry.USUAL and not expected:
             continue
         try:
-            OPENERS[name][2](settings).close()
+            registry.OPENERS[name][2](settings).close()
         except Unavailable as absence:
             found.append(_skipped(name, absence))
     return found
 
 
+def _tell(sources: Sequence[Source], pid: int) -> None:
+    for source in sources:
+        follow = getattr(source, "follow", None)
+        if follow is not None:
+            follow(pid)
+
+
 def _skipped(name: str, absence: Unavailable) -> Skipped:
-    return Skipped(NAMES.get(name, name), absence.reason, absence.fix, absence.expected)
+    return Skipped(label(name), absence.reason, absence.fix, absence.expected)
