@@ -10,6 +10,7 @@ from energywrap.errors import UserError
 from energywrap.fold import Fold
 from energywrap.formats import document
 from energywrap.model import Baseline, Basis, Idle
+from energywrap.record import replace
 from energywrap.sampler import Sampler
 from energywrap.sources import open_all
 
@@ -22,42 +23,49 @@ if TYPE_CHECKING:
 
 FOLDER = "baselines"
 SLICE_S = 1.0
-BUSY = 0.05  # of all CPUs: a machine with more to do than that is not idle
+BUSY = 0.05  # of all CPU time: a machine with more to do than that is not idle
 FEW, SPREAD = 5, 0.10  # with fewer slices their spread tells little: then this part of the mean
-
-
-class Busy(UserError):
-    """The machine was not idle."""
 
 
 def measure(settings: Settings, seconds: float, pause: Callable[[float], None] = time.sleep) -> Baseline:
     """Read every measured channel for so long and take its mean power, with the spread of its slices.
 
-    Raises UserError where nothing is measured, and Busy where the machine has other work to do.
+    Other work on the machine is said in `how`. Raises UserError where nothing is measured.
     """
     sources = open_all(settings)
-    channels = [channel for channel in sources.channels if channel.basis == Basis.MEASURED]
-    if not channels:
+    try:
+        channels = [channel for channel in sources.channels if channel.basis == Basis.MEASURED]
+        if not channels:
+            raise UserError("there is nothing here to measure the power of", "see `energywrap doctor`")
+        fold, slices, took_s = _read(Sampler(sources, SLICE_S), channels, seconds, pause)
+    finally:
         sources.close()
-        raise UserError("there is nothing here to measure an idle baseline with", "see `energywrap doctor`")
-    sampler = Sampler(sources, SLICE_S)
-    slices: list[dict[str, float]] = []
+    moving = [channel.id for channel in channels if fold.tallies[channel.id].joules > 0]
+    if not moving:
+        raise UserError(f"no counter moved in {took_s:.0f} s", "see `energywrap doctor`")
+    part = _busy_part(fold.busy_s, took_s)
+    how = f"measured over {took_s:.0f} s"
+    how += f" with {100 * part:.0f} % of the CPU time in use" if part > BUSY else ""
+    idle = {name: spread([watts[name] for watts in slices]) for name in moving}
+    return Baseline(time.time(), took_s, how, idle, {}, part)
+
+
+def _read(
+    sampler: Sampler, channels: Sequence[Channel], seconds: float, pause: Callable[[float], None]
+) -> tuple[Fold, list[dict[str, float]], float]:
+    """The fold of the readings, the mean power of each slice in W by channel, and how long it took in s."""
     fold = Fold(channels, SLICE_S)
     fold.add(sampler.read())
-    began_s, before_j, before_s = time.monotonic(), _joules(fold), time.monotonic()
-    while time.monotonic() - began_s < seconds:
+    slices: list[dict[str, float]] = []
+    began_s = before_s = time.monotonic()
+    before_j = _joules(fold)
+    while before_s - began_s < seconds:
         pause(min(SLICE_S, seconds))
         fold.add(sampler.read())
         now_s, now_j = time.monotonic(), _joules(fold)
         slices.append({name: (now_j[name] - before_j[name]) / (now_s - before_s) for name in now_j})
         before_j, before_s = now_j, now_s
-    sources.close()
-    took_s = before_s - began_s
-    _refuse_busy(fold.busy_s, took_s)
-    idle = {channel.id: spread([s[channel.id] for s in slices]) for channel in _moving(channels, fold)}
-    if not idle:
-        raise UserError("no counter moved while the baseline was measured", "see `energywrap doctor`")
-    return Baseline(time.time(), took_s, f"measured over {took_s:.0f} s", idle)
+    return fold, slices, before_s - began_s
 
 
 def spread(watts: Sequence[float]) -> Idle:
@@ -90,7 +98,7 @@ def load(environ: Mapping[str, str]) -> Baseline | None:
     except (OSError, ValueError):
         return None
     age_s = max(0.0, time.time() - found.taken_at_s)
-    return Baseline(found.taken_at_s, found.seconds, f"{found.how}, {_age(age_s)} ago", found.idle)
+    return replace(found, how=f"{found.how}, {_age(age_s)} ago")
 
 
 def _path(environ: Mapping[str, str]) -> str | None:
@@ -104,19 +112,9 @@ def _joules(fold: Fold) -> dict[str, float]:
     return {name: tally.joules for name, tally in fold.tallies.items()}
 
 
-def _moving(channels: Sequence[Channel], fold: Fold) -> list[Channel]:
-    return [channel for channel in channels if fold.tallies[channel.id].joules > 0]
-
-
-def _refuse_busy(busy_s: float | None, took_s: float) -> None:
-    if busy_s is None:
-        return
-    part = busy_s / (took_s * (os.cpu_count() or 1))
-    if part > BUSY:
-        raise Busy(
-            f"the machine is not idle ({100 * part:.0f} % of its CPU time was used)",
-            "stop other work, then measure the baseline again",
-        )
+def _busy_part(busy_s: float | None, took_s: float) -> float:
+    """The part of all CPU time that was used, by whatever runs here."""
+    return 0.0 if busy_s is None else busy_s / (took_s * (os.cpu_count() or 1))
 
 
 def _age(seconds: float) -> str:

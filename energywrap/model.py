@@ -77,6 +77,8 @@ class Baseline:
     seconds: float
     how: str
     idle: dict[str, Idle]
+    loads: dict[str, dict[str, Idle]]  # by the number of busy threads
+    busy_part: float  # of all CPU time that was used meanwhile: 0 on a machine that was idle indeed
 
 
 @record

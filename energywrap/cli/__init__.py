@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from energywrap import __version__
-from energywrap.cli import config, doctor, recover, run, show, zones
+from energywrap.cli import calibrate, config, doctor, recover, run, show, zones
 from energywrap.console import say
 from energywrap.errors import UserError
 
@@ -44,6 +44,7 @@ def _root(
 run.register(app)
 app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
+app.command("calibrate")(calibrate.calibrate)
 app.command("config")(config.config)
 app.command("zones")(zones.zones)
 app.command("recover")(recover.recover)

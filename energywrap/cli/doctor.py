@@ -7,87 +7,88 @@ from typing import Annotated
 
 import typer
 
-from energywrap import accounting, config, facility, grid, place, plan, sources
-from energywrap.config import Settings
-from energywrap.host import unread_gpus
-from energywrap.model import Basis, Channel, Kind
-
-PERF_FIX = "sysctl kernel.perf_event_paranoid=2   (as root; then perf counts every process exactly)"
+from energywrap import bundle, checkup, config
+from energywrap.checkup import ChannelState, Checkup
+from energywrap.console import say
+from energywrap.formats import document
+from energywrap.model import Basis
 
 
 def doctor(
     sysfs_root: Annotated[
         str | None, typer.Option("--sysfs-root", metavar="DIR", help="Where sysfs is mounted.")
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    bundle_file: Annotated[
+        str | None,
+        typer.Option(
+            "--bundle",
+            metavar="FILE",
+            help="Write the sysfs files that were looked at to FILE (.tar.gz), without serial numbers: for a "
+            "bug report, or as a test fixture.",
+        ),
+    ] = None,
 ) -> None:
     """Say what can be measured on this machine, what cannot, why, and what would change that."""
     given = {"sysfs_root": sysfs_root} if sysfs_root else {}
     settings = config.resolve(given, os.environ, config.folder())
-    found = sources.open_all(settings)
-    skipped = found.skipped + sources.explain(settings, found.absent, expected=True)
-    speaking = _speaking(found.channels)
+    found = checkup.examine(settings, os.environ)
+    text = document.record_text(found)
+    if bundle_file is not None:
+        count = bundle.write(bundle_file, settings.sysfs_root, text)
+        say(f"{count} files in {bundle_file}: look at them before you send them anywhere")
+    if json:
+        typer.echo(text, nl=False)
+    else:
+        _show(found)
+
+
+def _show(found: Checkup) -> None:
     typer.echo("Power and energy")
-    for source in found.opened:
-        values = source.read()
-        for channel in source.channels:
-            mark = "ok" if channel.basis == Basis.MEASURED else "~~"
-            role = "used" if channel.id in speaking else "in reserve"
-            typer.echo(
-                f"  [{mark}] {channel.component} {channel.device}: {_reading(channel, values)}, {role}"
-            )
-        source.close()
-    for gap in skipped:
+    for channel in found.channels:
+        mark = "ok" if channel.basis == Basis.MEASURED else "~~"
+        typer.echo(f"  [{mark}] {channel.component} {channel.device}: {_reading(channel)}, {_role(channel)}")
+    for gap in found.missing:
         typer.echo(f"  [{'--' if gap.expected else '!!'}] {gap.what}: {gap.why}")
         if gap.fix and not gap.expected:
             typer.echo(f"       fix: {gap.fix}")
-    for name in unread_gpus(settings.sysfs_root, found.gpus):
+        if gap.gain:
+            typer.echo(f"       gain: {gap.gain}")
+    for name in found.unread:
         typer.echo(f"  [!!] {name}: it is on the PCI bus, but nothing here reads it")
     typer.echo("CPU time of the command's process tree")
-    typer.echo(f"  {_accounting()}")
+    fix = f"; fix: {found.accounting_fix}" if found.accounting_fix else ""
+    typer.echo(f"  by {found.accounting}{fix}")
     typer.echo("Carbon")
-    _carbon(settings)
+    _carbon(found)
 
 
-def _carbon(settings: Settings) -> None:
+def _carbon(found: Checkup) -> None:
     """The factors that a run started here would use, and what would make them right."""
-    where, site = place.resolve(settings, os.environ), facility.resolve(settings)
-    found = grid.lookup(settings, where)
+    where, intensity = found.place, found.intensity
     seen = "zone unknown" if where.evidence == "none" else f"zone from {where.evidence}"
     mark = "!!" if where.warning else "ok"
-    typer.echo(f"  [{mark}] {found.g_per_kwh:.4g} g/kWh, {found.name} ({found.zone}), {seen}")
+    typer.echo(f"  [{mark}] {intensity.g_per_kwh:.4g} g/kWh, {intensity.name} ({intensity.zone}), {seen}")
     if where.warning:
         typer.echo(
             '       fix: --zone CODE, or zone = "CODE" in the configuration; `energywrap zones` finds it'
         )
-    typer.echo(f"  [ok] PUE {site.pue:g}, {site.evidence}")
+    typer.echo(f"  [ok] PUE {found.facility.pue:g}, {found.facility.evidence}")
 
 
-def _speaking(channels: list[Channel]) -> set[str]:
-    chosen = plan.choose(channels)
-    first = {leaf.channels[0].id for alternatives in chosen.choices for leaf in alternatives[0]}
-    cpu_modelled = any(channel.id in first and channel.id == "model:cpu" for channel in channels)
-    return first | ({leaf.channels[0].id for leaf in chosen.rest} if cpu_modelled else set())
+def _role(channel: ChannelState) -> str:
+    return "used" if channel.used else f"in reserve ({channel.why})" if channel.why else "in reserve"
 
 
-def _reading(channel: Channel, values: dict[str, float]) -> str:
-    value = values.get(channel.id)
+def _reading(channel: ChannelState) -> str:
     if channel.basis != Basis.MEASURED:
         return f"modelled ({channel.source.removeprefix('model: ')})"
-    if value is None:
+    if channel.value is None:
         return f"measured ({channel.source}), but it did not answer just now"
-    unit = "J on its counter" if channel.kind == Kind.COUNTER else "W now"
-    return f"measured ({channel.source}), {value:.6g} {unit}"
-
-
-def _accounting() -> str:
-    """The method that a run would use, tried on a short-lived child as a run does."""
-    pid = os.fork()
-    if pid == 0:
-        os.read(os.pipe()[0], 1)  # waits for ever: nobody writes; the parent ends it
-    try:
-        meter = accounting.watch(pid)
-        meter.close()
-    finally:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-    return f"by {meter.method}" + ("" if meter.live else f"; fix: {PERF_FIX}")
+    words = f"measured ({channel.source}), {channel.value:.6g} {channel.unit}"
+    if channel.unit == "J":
+        words += " on its counter" + (f", {channel.power_w:.3g} W now" if channel.power_w is not None else "")
+    else:
+        words += " now"
+    often = channel.updates_per_s or 0.0
+    return words + (f", {often:.0f} updates a second" if often >= 1 else ", less than one update a second")

@@ -31,6 +31,11 @@ def text(report: RunReport) -> str:
     return _render(report, "") + "\n"
 
 
+def record_text(item: object) -> str:
+    """Any record as indented JSON, its numbers to ten significant digits."""
+    return _render(item, "") + "\n"
+
+
 def line(item: object) -> bytes:
     """A record as one line of JSON."""
     return _flat(item).encode() + b"\n"

@@ -27,6 +27,9 @@ BOUNDARIES = {"direct": "direct: without fuel supply and plants"}
 HEIGHT = 25  # of no effect, but rich would read LINES and COLUMNS for it
 STYLES = {Basis.MEASURED: "green", Basis.MODELLED: "yellow", Basis.ASSUMED: "red"}
 BRAIN_W = 20.0
+SEEN_WHOLE = 0.995  # of the run
+SCOPES = {"machine": "machine, total", "command": "command's share", "marginal": "above idle",
+          "reserved_idle": "reserved idle"}  # fmt: skip
 
 
 @record
@@ -87,23 +90,36 @@ def _energies(report: RunReport, ascii_only: bool) -> Table:
     for energy in report.components:
         grid.add_row(*_line(energy))
     grid.add_section()
-    for name in ("machine", "command"):
-        scope = report.scopes[name]
-        label = "machine, total" if name == "machine" else "command's share"
-        grid.add_row(
-            Text(label, style="bold"),
-            Text(joules(scope.energy_j), style="bold"),
-            _interval(scope.energy_j, scope.low_j, scope.high_j),
-            _share_words(scope) if name == "command" else Text("all that ran meanwhile"),
-        )
+    for name, label in SCOPES.items():
+        scope = report.scopes.get(name)
+        if scope is not None:
+            grid.add_row(
+                Text(label, style="bold"),
+                Text(joules(scope.energy_j), style="bold"),
+                _interval(scope.energy_j, scope.low_j, scope.high_j),
+                _scope_words(name, scope, report),
+            )
     return grid
+
+
+def _scope_words(name: str, scope: Scope, report: RunReport) -> Text:
+    if name == "machine":
+        return _meter_words(report.meter) if report.meter else Text("all that ran meanwhile")
+    return _share_words(scope) if name == "command" else Text(scope.method or "")
+
+
+def _meter_words(meter: ComponentEnergy) -> Text:
+    words = Text.assemble((meter.basis, STYLES.get(meter.basis, "")), f" ({meter.source})")
+    if meter.coverage < SEEN_WHOLE:
+        words.append(f", {100 * meter.coverage:.0f} % seen", "red")
+    return words
 
 
 def _line(energy: ComponentEnergy) -> tuple[Text, Text, Text, Text]:
     name = f"{energy.component} ({energy.device})" if energy.device != energy.component else energy.component
     source = energy.source.removeprefix("model: ")
     words = Text.assemble((energy.basis, STYLES.get(energy.basis, "")), f" ({source})")
-    if energy.coverage < 0.995:
+    if energy.coverage < SEEN_WHOLE:
         words.append(f", {100 * energy.coverage:.0f} % seen", "red")
     interval = _interval(energy.energy_j, energy.low_j, energy.high_j)
     return Text(name), Text(joules(energy.energy_j)), interval, words
