@@ -1,24 +1,25 @@
-"""GPU energy from NVIDIA's driver, through pynvml: the energy counter where there is one, power always."""
+"""GPU energy from NVIDIA's driver, through pynvml: an energy counter where there is one, power always."""
 
 from __future__ import annotations
 
+import os
+import time
+
 from energywrap import syscalls
 from energywrap.errors import Unavailable
-from energywrap.readings import Channel, Component, Gpu, Kind, Skipped
-from energywrap.units import joules_from_millijoules, watts_from_milliwatts
+from energywrap.readings import Gpu
+from energywrap.sources import nvmldevices, nvmlhealth, nvmlprocesses, nvmlshares, nvmlvisible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from energywrap.config import Settings
+    from energywrap.sources.nvmldevices import Device, Fact
 
 LIBRARY = "libnvidia-ml.so.1"
-TICK_S = 0.1  # the energy counter moves every 20 to 100 ms
-MAX_W = 3000.0  # well above any module sold; tells a restarted counter from a real step
-# Half-widths of the printed band, see docs/methodology.md#measured-energy
-QUANTITIES = (("energy", Kind.COUNTER, 0.05), ("power", Kind.GAUGE, 0.10))
-GPU_FIX = "nvidia-smi -q shows the state of each GPU"
+LOOK_EVERY_S = 1.0  # at heat and clocks, and for the command on GPUs that it should not see
 DRIVER_FIX = "install or load the NVIDIA driver (nvidia-smi must work)"
 
 
@@ -27,87 +28,112 @@ class Nvml:
 
     name = "nvml"
 
-    def __init__(self, library: Any) -> None:
-        self._library = library
-        self._handles: dict[str, Any] = {}
-        self._names: dict[str, str] = {}
-        self._numbers: dict[str, int] = {}
-        self._silent: list[Skipped] = []
+    def __init__(self, library: Any, environ: Mapping[str, str], proc_root: str) -> None:
+        self._library, self._proc_root = library, proc_root
+        self._devices, silent = nvmldevices.find(library)
+        ordered = sorted(self._devices, key=lambda device: nvmldevices.bus(library, device))
+        self._visible = nvmlvisible.visible([device.identity() for device in ordered], environ)
+        hidden = nvmlprocesses.hidden(proc_root)
+        self.channels = tuple(
+            channel
+            for device in self._devices
+            for channel in nvmlshares.channels(library, device, self._visible, hidden)
+        )
+        told = {channel.share_id for channel in self.channels}
+        self._followed = [device for device in self._devices if nvmlshares.id_of(device) in told]
+        self.skipped = silent
+        self.gpus = tuple(
+            Gpu(device.model, device.uuid, nvmlhealth.facts(library, device, self._visible))
+            for device in self._devices
+        )
+        self._health = {device.uuid: nvmlhealth.Health() for device in self._devices}
+        self._looked_at_s = -LOOK_EVERY_S
+        self._sharing: nvmlprocesses.Sharing | None = None
         self._reopened = False
-        self._enumerate()
-        self.channels = tuple(channel for uuid in self._handles for channel in self._channels(uuid))
-        self.skipped = tuple(self._silent)
-        self.gpus = tuple(Gpu(name, uuid) for uuid, name in self._names.items())
+        self.warnings: list[str] = []  # what a reader must know of the command's share
 
-    def _enumerate(self) -> None:
-        for index in range(self._library.nvmlDeviceGetCount()):
-            try:
-                handle = self._library.nvmlDeviceGetHandleByIndex(index)
-                uuid = _words(self._library.nvmlDeviceGetUUID(handle))
-                self._names[uuid] = _words(self._library.nvmlDeviceGetName(handle))
-                self._numbers[uuid] = index
-                self._handles[uuid] = handle
-            except self._library.NVMLError as error:
-                self._silent.append(Skipped(f"nvml gpu-{index}", f"it does not answer: {error}", GPU_FIX))
-
-    def _channels(self, uuid: str) -> list[Channel]:
-        found, refusal = [], ""
-        for quantity, kind, band in QUANTITIES:
-            try:
-                self._ask(uuid, quantity)
-            except self._library.NVMLError as error:
-                refusal = str(error)  # asked, not guessed from the architecture: some GPUs lack one
-                continue
-            found.append(
-                Channel(
-                    id=f"nvml:{uuid}:{quantity}",
-                    component=Component.GPU,
-                    device=f"gpu-{self._numbers[uuid]}",
-                    source=f"nvml {quantity}",
-                    kind=kind,
-                    max_w=MAX_W,
-                    tick_s=TICK_S,
-                    error=band,
-                )
-            )
-        if not found:
-            name = f"nvml gpu-{self._numbers[uuid]}"
-            self._silent.append(Skipped(name, f"tells neither energy nor power: {refusal}", GPU_FIX))
-        return found
-
-    def _ask(self, uuid: str, quantity: str) -> float:
-        handle = self._handles[uuid]
-        if quantity == "energy":
-            return joules_from_millijoules(self._library.nvmlDeviceGetTotalEnergyConsumption(handle))
-        return watts_from_milliwatts(self._library.nvmlDeviceGetPowerUsage(handle))
+    def follow(self, pid: int) -> None:
+        """From now on, tell the share of this process and its descendants with every reading."""
+        tree = nvmlprocesses.Tree(pid, self._proc_root)
+        self._sharing = nvmlprocesses.Sharing(self._library, tree, time.time_ns() // 1000)
 
     def read(self) -> dict[str, float]:
-        """Joules and watts by channel id."""
-        values = {}
-        for channel in self.channels:
-            _, uuid, quantity = channel.id.split(":")
-            try:
-                values[channel.id] = self._ask(uuid, quantity)
-            except self._library.NVMLError as error:
-                if not self._reopen_after(error):
-                    continue
-                try:
-                    values[channel.id] = self._ask(uuid, quantity)
-                except self._library.NVMLError:
-                    continue
+        """Joules and watts by channel id, and the command's share (0..1) of each GPU that it sees."""
+        values: dict[str, float] = {}
+        for device in self._devices:
+            for quantity, ask in device.asks.items():
+                self._take(values, f"nvml:{device.uuid}:{quantity}", device, ask)
+        if self._sharing is not None:
+            for device in self._followed:
+                self._take(values, nvmlshares.id_of(device), device, self._share_of(device, self._sharing))
+        now_s = time.monotonic()
+        if now_s - self._looked_at_s >= LOOK_EVERY_S:
+            self._looked_at_s = now_s
+            self._look_around()
         return values
 
+    def _take(
+        self, values: dict[str, float], name: str, device: Device, ask: Callable[[Any], float | None]
+    ) -> None:
+        """One value, if there is one; asked again after the driver was loaded anew."""
+        try:
+            value = ask(device.handle)
+        except self._library.NVMLError as error:
+            if not self._reopen_after(error):
+                return
+            try:
+                value = ask(device.handle)
+            except self._library.NVMLError:
+                return
+        if value is not None:
+            values[name] = value
+
+    def _share_of(self, device: Device, sharing: nvmlprocesses.Sharing) -> Callable[[Any], float | None]:
+        # Where CUDA's numbers are in doubt, a GPU with nobody on it is not the one that was meant.
+        nobody = None if device.uuid in self._visible.gpus else 0.0
+
+        def ask(handle: Any) -> float | None:
+            share = sharing.share(device.uuid, handle)
+            return nobody if share is None else share
+
+        return ask
+
     def _reopen_after(self, error: Exception) -> bool:
-        """Once per run: a reloaded driver forgets that it was initialised."""
+        """Once per run: a driver that was loaded again has forgotten us and its old handles."""
         if self._reopened or not isinstance(error, self._library.NVMLError_Uninitialized):
             return False
         self._reopened = True
         try:
             self._library.nvmlInit()
-            self._enumerate()
         except self._library.NVMLError:
             return False
+        for device in self._devices:
+            try:
+                device.handle = self._library.nvmlDeviceGetHandleByUUID(device.uuid)
+            except self._library.NVMLError:
+                continue  # it did not come back; the others did
         return True
+
+    def _look_around(self) -> None:
+        for device in self._devices:
+            self._health[device.uuid].look(self._library, device.handle)
+            if self._sharing is None:
+                continue
+            if device.uuid in self._sharing.untold:
+                self._warn(f"{device.name}: others use it too and the driver does not tell how much; "
+                           "where that is so, all of it counts as the command's")  # fmt: skip
+            hidden = device.uuid not in self._visible.gpus and device not in self._followed
+            if hidden and nvmlshares.strays(self._library, device, self._sharing.tree):
+                self._warn(f"{device.name}: the command uses it although {self._visible.variable} hides it; "
+                           "none of its energy counts as the command's")  # fmt: skip
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def facts(self) -> dict[str, dict[str, Fact]]:
+        """By UUID: the heat, memory and clocks that were seen, and what throttled the GPU."""
+        return {uuid: health.facts() for uuid, health in self._health.items()}
 
     def close(self) -> None:
         """Shut the library down."""
@@ -117,7 +143,9 @@ class Nvml:
             pass  # the driver has gone before us
 
 
-def open_nvml(settings: Settings) -> Nvml:
+def open_nvml(
+    settings: Settings, *, environ: Mapping[str, str] | None = None, proc_root: str = "/proc"
+) -> Nvml:
     """Initialise NVML once. Raises Unavailable without a driver or without a GPU that tells its power."""
     if syscalls.LINUX and not syscalls.library_present(LIBRARY):
         raise Unavailable("there is no NVIDIA driver library on this machine", DRIVER_FIX, expected=True)
@@ -127,14 +155,10 @@ def open_nvml(settings: Settings) -> Nvml:
         raise Unavailable("the pynvml module is not installed", "pip install nvidia-ml-py") from err
     try:
         pynvml.nvmlInit()
-        source = Nvml(pynvml)
+        source = Nvml(pynvml, os.environ if environ is None else environ, proc_root)
     except pynvml.NVMLError as err:
         raise Unavailable(f"the NVIDIA driver does not answer: {err}", DRIVER_FIX) from err
     if not source.channels:
         source.close()
         raise Unavailable("no NVIDIA GPU here tells its energy or power")
     return source
-
-
-def _words(text: str | bytes) -> str:
-    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

@@ -13,6 +13,7 @@ from fakes.scenario import Profile, joules
 
 SOURCE = Path(__file__).resolve().parent / "fake_nvml.c"
 LIBRARY = "libnvidia-ml.so.1"
+UNSUPPORTED, ROWS, NOT_FOUND, EMPTY, RUBBISH = range(5)  # what a GPU says about its use by process
 WARNINGS = ("-Wall", "-Wextra", "-Werror")
 SHARED = ("-fPIC", "-shared", "-fvisibility=hidden", "-pthread", f"-Wl,-soname,{LIBRARY}")
 
@@ -35,15 +36,26 @@ class Gpu:
     frozen: bool = False  # the energy counter never moves
     mig: bool = False
     module_scope: bool = False  # power fields answer for the module, as on Grace Hopper
+    slices: Sequence[tuple[str, int, int] | None] = ()  # (uuid, MiB, compute slices); None: a gap
+    fields: bool = True  # the power fields 185 (a mean over 1 s) and 186 (instantaneous)
     lost_at_s: float | None = None
+    lost_code: int = 15  # GPU_IS_LOST; 16: a reset is required
     reload_at_s: float | None = None  # the energy counter restarts at 0
     power_error_s: tuple[float, float] | None = None
     energy_error_s: tuple[float, float] | None = None
     processes: Path | None = None  # a file of "pid MiB sm% mem%" lines, read at every call
+    graphics: Path | None = None  # the same of processes that draw
+    lists: bool = True  # the driver lists processes
+    use: int = ROWS  # what it says about the use by process
+    celsius: int = 40
+    sm_mhz: int = 1980
+    throttle: int = 0
+    persistence: bool = True
+    bus: int | None = None  # PCI bus; None: in the order of the indices
 
 
-def build(folder: Path) -> Path | None:
-    """Compile the library into a folder, once, and give the folder; None without a C compiler."""
+def build(folder: Path, *, old: bool = False) -> Path | None:
+    """Compile the library (of an old driver) into a folder, once; that folder, or None without a C compiler."""
     library = folder / LIBRARY
     if library.exists() and library.stat().st_mtime >= SOURCE.stat().st_mtime:
         return folder
@@ -51,7 +63,8 @@ def build(folder: Path) -> Path | None:
     if compiler is None:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run([compiler, "-O1", *WARNINGS, *SHARED, "-o", library, SOURCE], check=True)
+    flags = ("-DOLD",) if old else ()
+    subprocess.run([compiler, "-O1", *flags, *WARNINGS, *SHARED, "-o", library, SOURCE], check=True)
     return folder
 
 
@@ -89,7 +102,15 @@ def _settings(gpu: Gpu) -> Iterator[str]:
     yield f"arch={gpu.arch} e0_mj={gpu.start_mj} update_ms={gpu.update_ms} avg_ms={gpu.average_ms}"
     yield f"limit_w={gpu.limit_w} mem_mb={gpu.memory_mib} mig={gpu.mig:d} frozen={gpu.frozen:d}"
     yield f"energy={gpu.has_energy:d} power={gpu.has_power:d}"
-    yield f"scope={'module' if gpu.module_scope else 'gpu'}"
+    yield f"scope={'module' if gpu.module_scope else 'gpu'} fields={gpu.fields:d} lost_code={gpu.lost_code}"
+    yield f"lists={gpu.lists:d} util={gpu.use} persistence={gpu.persistence:d}"
+    yield f"temp={gpu.celsius} clock={gpu.sm_mhz} throttle={gpu.throttle}"
+    if gpu.bus is not None:
+        yield f"bus={gpu.bus}"
+    if gpu.slices:
+        yield "slices=" + ",".join(":".join(map(str, part)) if part else "" for part in gpu.slices)
+    if gpu.graphics is not None:
+        yield f"graphics={gpu.graphics}"
     if gpu.uuid is not None:
         yield f"uuid={gpu.uuid}"
     if gpu.processes is not None:

@@ -14,10 +14,18 @@
  *     avg_ms=                          PowerUsage is the mean over this window; 0: instantaneous
  *     arch= limit_w= mem_mb= mig=1     9 = Hopper; power limit; memory; MIG on
  *     energy=0 power=0                 the query is Not Supported
- *     scope=gpu|module                 which scope has the power fields 185 and 186
- *     lost_at= reload_at=              GPU_IS_LOST from then on; the counter restarts at 0
+ *     fields=0                         there are no power fields 185 and 186
+ *     scope=gpu|module                 which scope has them
+ *     lost_at= lost_code= reload_at=   GPU_IS_LOST or another code from then on; the counter restarts at 0
  *     power_error_from= power_error_to= energy_error_from= energy_error_to=   ERROR_UNKNOWN
- *     procs=<file>                     "pid MiB sm% mem%" a line, read at every call
+ *     procs=<file> graphics=<file>     "pid MiB sm% mem%" a line, read at every call
+ *     lists=0                          the lists of processes are Not Supported
+ *     util=0|1|2|3|4                   use by process: Not Supported, the rows, NOT_FOUND, SUCCESS with no row,
+ *                                      the rows with rubbish among them
+ *     slices=<uuid>:<MiB>:<compute>,...   what MIG cuts it into; an empty part is a gap in their numbers
+ *     temp= clock= throttle= persistence= bus=   celsius, SM MHz, reasons as a number, mode, PCI bus
+ *
+ * Compiled with -DOLD it lacks what drivers before R530 lack. fakeInits() counts the calls of nvmlInit.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -33,6 +41,7 @@
 #define MAX_GPUS 16
 #define MAX_STEPS 64
 #define MAX_PROCS 64
+#define MAX_SLICES 7
 #define MIB 1048576.0
 #define NEVER 1e300
 #define NO_INSTANCE 0xffffffffU
@@ -48,6 +57,7 @@ enum {
     INSUFFICIENT_SIZE = 7,
     DRIVER_NOT_LOADED = 9,
     GPU_IS_LOST = 15,
+    RESET_REQUIRED = 16,
     VERSION_MISMATCH = 25,
     UNKNOWN = 999
 };
@@ -59,18 +69,28 @@ struct step {
     double watts;
 };
 
+struct slice {
+    char uuid[96];
+    double mem_mb, compute;
+};
+
 struct gpu {
     unsigned index;
     char name[96];
     char uuid[96];
     char procs[512];
+    char graphics[512];
     int module_scope;
+    int slices;
+    struct slice slice[MAX_SLICES];
     int steps;
     struct step profile[MAX_STEPS];
     double arch, limit_w, mem_mb, mig;
     double energy, e0_mj, update_ms, frozen;
     double power, avg_ms;
-    double lost_at, reload_at;
+    double lost_at, lost_code, reload_at;
+    double fields, lists, util;
+    double temp, clock, throttle, persistence, bus;
     double power_error_from, power_error_to;
     double energy_error_from, energy_error_to;
 };
@@ -93,6 +113,15 @@ static const struct number NUMBERS[] = {
     NUMBER(power),
     NUMBER(avg_ms),
     NUMBER(lost_at),
+    NUMBER(lost_code),
+    NUMBER(fields),
+    NUMBER(lists),
+    NUMBER(util),
+    NUMBER(temp),
+    NUMBER(clock),
+    NUMBER(throttle),
+    NUMBER(persistence),
+    NUMBER(bus),
     NUMBER(reload_at),
     NUMBER(power_error_from),
     NUMBER(power_error_to),
@@ -108,6 +137,7 @@ static int init_error;
 static int count_error;
 static double epoch;
 static int references;    /* nvmlInit calls not yet answered by nvmlShutdown */
+static int inits;         /* all of them */
 static struct stat known; /* the config file as it was when last read */
 
 static double monotonic_s(void)
@@ -150,6 +180,16 @@ static void parse_name(struct gpu *g, const char *text)
     }
 }
 
+static void parse_slices(struct gpu *g, char *text)
+{
+    char *part;
+    while ((part = strsep(&text, ",")) && g->slices < MAX_SLICES) {
+        struct slice *s = &g->slice[g->slices++];
+        *s = (struct slice){.mem_mb = 0};
+        sscanf(part, "%95[^:]:%lf:%lf", s->uuid, &s->mem_mb, &s->compute);
+    }
+}
+
 static void parse_setting(struct gpu *g, const char *key, char *value)
 {
     if (!strcmp(key, "name"))
@@ -158,6 +198,10 @@ static void parse_setting(struct gpu *g, const char *key, char *value)
         snprintf(g->uuid, sizeof g->uuid, "%s", value);
     else if (!strcmp(key, "procs"))
         snprintf(g->procs, sizeof g->procs, "%s", value);
+    else if (!strcmp(key, "graphics"))
+        snprintf(g->graphics, sizeof g->graphics, "%s", value);
+    else if (!strcmp(key, "slices"))
+        parse_slices(g, value);
     else if (!strcmp(key, "profile"))
         parse_profile(g, value);
     else if (!strcmp(key, "scope"))
@@ -182,7 +226,15 @@ static void parse_gpu(char *rest)
                       .update_ms = 100,
                       .power = 1,
                       .lost_at = NEVER,
-                      .reload_at = NEVER};
+                      .lost_code = GPU_IS_LOST,
+                      .reload_at = NEVER,
+                      .fields = 1,
+                      .lists = 1,
+                      .util = 1,
+                      .temp = 40,
+                      .clock = 1980,
+                      .persistence = 1,
+                      .bus = 0x10 + gpu_count};
     snprintf(g->uuid, sizeof g->uuid, "GPU-00000000-0000-0000-0000-%012u", g->index);
     gpu_count++;
     char *word;
@@ -317,17 +369,26 @@ struct row {
     unsigned sm, mem;
 };
 
-static unsigned read_rows(const struct gpu *g, struct row *rows)
+static unsigned read_file(const char *path, struct row *rows, unsigned n)
 {
-    unsigned n = 0;
-    FILE *file = g->procs[0] ? fopen(g->procs, "r") : NULL;
+    FILE *file = path[0] ? fopen(path, "r") : NULL;
     if (!file)
-        return 0;
+        return n;
     while (n < MAX_PROCS && fscanf(file, "%u %lf %u %u", &rows[n].pid, &rows[n].mib, &rows[n].sm,
                                    &rows[n].mem) == 4)
         n++;
     fclose(file);
     return n;
+}
+
+static unsigned read_rows(const struct gpu *g, struct row *rows)
+{
+    return read_file(g->procs, rows, 0);
+}
+
+static unsigned read_all_rows(const struct gpu *g, struct row *rows)
+{
+    return read_file(g->graphics, rows, read_rows(g, rows));
 }
 
 static double used_mib(const struct gpu *g)
@@ -349,15 +410,27 @@ static int enter(void)
     return references ? OK : UNINITIALIZED;
 }
 
+/* The handle of a slice is its address, inside its GPU. */
+static const struct slice *slice_of(const void *handle)
+{
+    for (int i = 0; i < gpu_count; i++) {
+        for (int k = 0; k < gpus[i].slices; k++) {
+            if (handle == &gpus[i].slice[k])
+                return handle;
+        }
+    }
+    return NULL;
+}
+
 /* A handle is the address of its struct gpu. */
 static int enter_gpu(const struct gpu *g)
 {
     int code = enter();
     if (code != OK)
         return code;
-    if (g < gpus || g >= gpus + gpu_count)
+    if (g < gpus || g >= gpus + gpu_count || slice_of(g))
         return INVALID_ARGUMENT;
-    return now_s() >= g->lost_at ? GPU_IS_LOST : OK;
+    return now_s() >= g->lost_at ? (int)g->lost_code : OK;
 }
 
 static int leave(int code)
@@ -390,9 +463,15 @@ EXPORT int nvmlInitWithFlags(unsigned flags)
 {
     (void)flags;
     enter();
+    inits++;
     if (init_error == OK)
         references++;
     return leave(init_error);
+}
+
+EXPORT int fakeInits(void)
+{
+    return inits;
 }
 
 EXPORT int nvmlInit_v2(void)
@@ -434,6 +513,8 @@ EXPORT const char *nvmlErrorString(int code)
         return "Driver Not Loaded";
     case GPU_IS_LOST:
         return "GPU is lost";
+    case RESET_REQUIRED:
+        return "GPU requires reset";
     default:
         return "Unknown Error";
     }
@@ -485,7 +566,7 @@ EXPORT int nvmlDeviceGetHandleByIndex_v2(unsigned index, struct gpu **handle)
     if (code == OK && index >= (unsigned)gpu_count)
         code = INVALID_ARGUMENT;
     if (code == OK && now_s() >= gpus[index].lost_at)
-        code = GPU_IS_LOST;
+        code = (int)gpus[index].lost_code;
     if (code == OK)
         *handle = &gpus[index];
     return leave(code);
@@ -521,7 +602,12 @@ EXPORT int nvmlDeviceGetName(struct gpu *g, char *out, unsigned size)
 
 EXPORT int nvmlDeviceGetUUID(struct gpu *g, char *out, unsigned size)
 {
-    int code = enter_gpu(g);
+    int code = enter();
+    const struct slice *part = slice_of(g);
+    if (code == OK && part)
+        return leave(give_text(out, size, part->uuid));
+    leave(code);
+    code = enter_gpu(g);
     return leave(code == OK ? give_text(out, size, g->uuid) : code);
 }
 
@@ -544,7 +630,7 @@ EXPORT int nvmlDeviceGetPciInfo_v3(struct gpu *g, struct pci_info *pci)
     int code = enter_gpu(g);
     if (code != OK)
         return leave(code);
-    *pci = (struct pci_info){.bus = 0x10 + g->index, .device_id = 0x233010de};
+    *pci = (struct pci_info){.bus = (unsigned)g->bus, .device_id = 0x233010de};
     snprintf(pci->legacy_bus_id, sizeof pci->legacy_bus_id, "0000:%02X:00.0", pci->bus & 0xff);
     snprintf(pci->bus_id, sizeof pci->bus_id, "00000000:%02X:00.0", pci->bus & 0xff);
     return leave(OK);
@@ -552,11 +638,13 @@ EXPORT int nvmlDeviceGetPciInfo_v3(struct gpu *g, struct pci_info *pci)
 
 /* ---- energy and power ------------------------------------------------------------------------ */
 
+#ifndef OLD
 EXPORT int nvmlDeviceGetTotalEnergyConsumption(struct gpu *g, unsigned long long *mj)
 {
     int code = enter_gpu(g);
     return leave(code == OK ? energy_mj(g, now_s(), mj) : code);
 }
+#endif
 
 EXPORT int nvmlDeviceGetPowerUsage(struct gpu *g, unsigned *mw)
 {
@@ -600,7 +688,7 @@ struct field_value {
 
 static int power_field(const struct gpu *g, struct field_value *field, double window_ms)
 {
-    if (field->scope_id != (g->module_scope ? SCOPE_MODULE : SCOPE_GPU))
+    if (!g->fields || field->scope_id != (g->module_scope ? SCOPE_MODULE : SCOPE_GPU))
         return NOT_SUPPORTED;
     field->value_type = TYPE_UNSIGNED_INT;
     return power_mw(g, now_s(), window_ms, &field->value.ui);
@@ -621,6 +709,7 @@ static int fill_field(const struct gpu *g, struct field_value *field)
     }
 }
 
+#ifndef OLD
 EXPORT int nvmlDeviceGetFieldValues(struct gpu *g, int count, struct field_value *fields)
 {
     int code = enter_gpu(g);
@@ -631,19 +720,33 @@ EXPORT int nvmlDeviceGetFieldValues(struct gpu *g, int count, struct field_value
     }
     return leave(code);
 }
+#else
+int old_field(const struct gpu *g, struct field_value *field)
+{
+    return fill_field(g, field);
+}
+#endif
 
 /* ---- state a program may ask for ------------------------------------------------------------- */
 
 EXPORT int nvmlDeviceGetTemperature(struct gpu *g, int sensor, unsigned *celsius)
 {
     (void)sensor;
-    return give_constant(g, celsius, 40);
+    return give_constant(g, celsius, (unsigned)g->temp);
 }
 
 EXPORT int nvmlDeviceGetClockInfo(struct gpu *g, int clock, unsigned *mhz)
 {
     (void)clock;
-    return give_constant(g, mhz, 1980);
+    return give_constant(g, mhz, (unsigned)g->clock);
+}
+
+EXPORT int nvmlDeviceGetCurrentClocksThrottleReasons(struct gpu *g, unsigned long long *reasons)
+{
+    int code = enter_gpu(g);
+    if (code == OK)
+        *reasons = (unsigned long long)g->throttle;
+    return leave(code);
 }
 
 EXPORT int nvmlDeviceGetComputeMode(struct gpu *g, unsigned *mode)
@@ -653,7 +756,7 @@ EXPORT int nvmlDeviceGetComputeMode(struct gpu *g, unsigned *mode)
 
 EXPORT int nvmlDeviceGetPersistenceMode(struct gpu *g, unsigned *mode)
 {
-    return give_constant(g, mode, 1);
+    return give_constant(g, mode, (unsigned)g->persistence);
 }
 
 struct utilization {
@@ -741,12 +844,32 @@ EXPORT int nvmlDeviceGetMaxMigDeviceCount(struct gpu *g, unsigned *count)
     return leave(code);
 }
 
-EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(struct gpu *g, unsigned index, struct gpu **handle)
+EXPORT int nvmlDeviceGetMigDeviceHandleByIndex(struct gpu *g, unsigned index, void **handle)
 {
-    (void)index;
-    (void)handle;
     int code = enter_gpu(g);
-    return leave(code == OK ? NOT_FOUND : code);
+    if (code == OK && (index >= (unsigned)g->slices || !g->slice[index].uuid[0]))
+        code = NOT_FOUND;
+    if (code == OK)
+        *handle = &g->slice[index];
+    return leave(code);
+}
+
+struct attributes {
+    unsigned processors, copy, decoder, encoder, jpeg, optical_flow, instance_slices, compute_slices;
+    unsigned long long mib;
+};
+
+EXPORT int nvmlDeviceGetAttributes_v2(void *handle, struct attributes *out)
+{
+    int code = enter();
+    const struct slice *part = slice_of(handle);
+    if (code == OK && !part)
+        code = NOT_SUPPORTED; /* as on hardware: of slices only */
+    if (code != OK)
+        return leave(code);
+    *out = (struct attributes){.compute_slices = (unsigned)part->compute,
+                               .mib = (unsigned long long)part->mem_mb};
+    return leave(OK);
 }
 
 /* ---- processes ------------------------------------------------------------------------------- */
@@ -772,13 +895,14 @@ static int fit(unsigned *count, unsigned rows, const void *out)
     return rows && !out ? INVALID_ARGUMENT : OK;
 }
 
-EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(struct gpu *g, unsigned *count,
-                                                   struct process *out)
+static int list_processes(struct gpu *g, const char *path, unsigned *count, struct process *out)
 {
     struct row rows[MAX_PROCS];
     int code = enter_gpu(g);
+    if (code == OK && !g->lists)
+        code = NOT_SUPPORTED;
     if (code == OK)
-        code = fit(count, read_rows(g, rows), out);
+        code = fit(count, read_file(path, rows, 0), out);
     for (unsigned i = 0; code == OK && i < *count; i++) {
         unsigned long long bytes = (unsigned long long)(rows[i].mib * MIB);
         out[i] = (struct process){rows[i].pid, bytes, NO_INSTANCE, NO_INSTANCE};
@@ -789,8 +913,28 @@ EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(struct gpu *g, unsigned *coun
 EXPORT int nvmlDeviceGetComputeRunningProcesses_v2(struct gpu *g, unsigned *count,
                                                    struct process *out)
 {
-    return nvmlDeviceGetComputeRunningProcesses_v3(g, count, out);
+    return list_processes(g, g->procs, count, out);
 }
+
+EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(struct gpu *g, unsigned *count,
+                                                    struct process *out)
+{
+    return list_processes(g, g->graphics, count, out);
+}
+
+#ifndef OLD
+EXPORT int nvmlDeviceGetComputeRunningProcesses_v3(struct gpu *g, unsigned *count,
+                                                   struct process *out)
+{
+    return list_processes(g, g->procs, count, out);
+}
+
+EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(struct gpu *g, unsigned *count,
+                                                    struct process *out)
+{
+    return list_processes(g, g->graphics, count, out);
+}
+#endif
 
 EXPORT int nvmlDeviceGetComputeRunningProcesses(struct gpu *g, unsigned *count,
                                                 struct process_v1 *out)
@@ -802,19 +946,6 @@ EXPORT int nvmlDeviceGetComputeRunningProcesses(struct gpu *g, unsigned *count,
     for (unsigned i = 0; code == OK && i < *count; i++)
         out[i] = (struct process_v1){rows[i].pid, (unsigned long long)(rows[i].mib * MIB)};
     return leave(code);
-}
-
-EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(struct gpu *g, unsigned *count,
-                                                    struct process *out)
-{
-    (void)out;
-    return give_constant(g, count, 0);
-}
-
-EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v2(struct gpu *g, unsigned *count,
-                                                    struct process *out)
-{
-    return nvmlDeviceGetGraphicsRunningProcesses_v3(g, count, out);
 }
 
 EXPORT int nvmlDeviceGetGraphicsRunningProcesses(struct gpu *g, unsigned *count,
@@ -830,24 +961,39 @@ struct process_sample {
     unsigned sm, mem, encoder, decoder;
 };
 
+enum { NO_UTIL = 0, UTIL_NOT_FOUND = 2, UTIL_EMPTY = 3, UTIL_RUBBISH = 4 };
+#define UTIL_ROOM 100 /* what the driver asks for on the first call, however few rows there are */
+
 EXPORT int nvmlDeviceGetProcessUtilization(struct gpu *g, struct process_sample *out,
                                            unsigned *count, unsigned long long since_us)
 {
-    (void)since_us;
     struct row rows[MAX_PROCS];
     int code = enter_gpu(g);
-    if (code == OK && g->mig)
+    if (code == OK && (g->mig || g->util == NO_UTIL))
         code = NOT_SUPPORTED;
     if (code != OK)
         return leave(code);
-    unsigned n = read_rows(g, rows);
-    if (!n)
+    unsigned n = read_all_rows(g, rows);
+    if (g->util == UTIL_EMPTY) {
+        *count = 0;
+        return leave(OK);
+    }
+    unsigned long long now_us = wall_us();
+    if (!n || g->util == UTIL_NOT_FOUND || now_us <= since_us)
         return leave(NOT_FOUND);
-    code = out ? fit(count, n, out) : INSUFFICIENT_SIZE;
-    *count = n;
-    for (unsigned i = 0; code == OK && i < n; i++)
-        out[i] = (struct process_sample){rows[i].pid, wall_us(), rows[i].sm, rows[i].mem, 0, 0};
-    return leave(code);
+    unsigned room = *count;
+    *count = out ? n : UTIL_ROOM;
+    if (!out || room < n)
+        return leave(INSUFFICIENT_SIZE);
+    for (unsigned i = 0; i < n; i++)
+        out[i] = (struct process_sample){rows[i].pid, now_us, rows[i].sm, rows[i].mem, 0, 0};
+    if (g->util == UTIL_RUBBISH && n + 3 <= room) {
+        out[n++] = (struct process_sample){rows[0].pid, now_us, 3000000000U, 0, 0, 0};
+        out[n++] = (struct process_sample){0, now_us, 50, 0, 0, 0};
+        out[n++] = (struct process_sample){rows[0].pid, since_us, 100, 0, 0, 0};
+        *count = n;
+    }
+    return leave(OK);
 }
 
 struct process_info {
@@ -870,7 +1016,7 @@ EXPORT int nvmlDeviceGetProcessesUtilizationInfo(struct gpu *g, struct processes
         code = VERSION_MISMATCH;
     if (code != OK)
         return leave(code);
-    unsigned n = read_rows(g, rows);
+    unsigned n = read_all_rows(g, rows);
     if (!n)
         return leave(NOT_FOUND);
     code = out->rows ? fit(&out->count, n, out->rows) : INSUFFICIENT_SIZE;
