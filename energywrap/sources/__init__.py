@@ -47,7 +47,7 @@ class Sources:
         self._settings = settings
         self._openers = registry.OPENERS if openers is None else openers
         self._door = _thread.allocate_lock()
-        self._closed = False
+        self._asked = self._closed = False
         self._pid: int | None = None
         self._model: Modelled | None = None
         self._names: set[str] = set()  # of those that are open
@@ -75,6 +75,7 @@ class Sources:
 
     def open_slow(self) -> bool:
         """Open those whose drivers take their time; whether there are any. Called on the sampler's thread."""
+        self._asked = True
         found = self._open(SLOW)
         with self._door:
             if not self._closed:
@@ -93,15 +94,18 @@ class Sources:
         return self._model
 
     def conclude(self) -> bool:
-        """From now on no source is added; whether some were still to be opened."""
+        """From now on no source is added; whether some were just being opened.
+
+        After a run so short that none was looked for, nobody waits to hear which there might have been: the
+        report says of such a run that it was too short, and which GPUs are on the bus and were not read.
+        """
         with self._door:
             self._closed = True
-        for name in self._waiting[SLOW]:
-            if self._openers[name][1](self._settings) and name not in self._switched:
+        unfinished = self._waiting[SLOW] if self._asked else ()
+        for name in unfinished:
+            if name not in self._switched and self._openers[name][1](self._settings):
                 self.skipped.append(Skipped(label(name), TOO_SHORT))
-            else:
-                self.absent.append(name)
-        return bool(self._waiting[SLOW])
+        return bool(unfinished)
 
     def close(self) -> None:
         """Let go of all hardware."""

@@ -23,10 +23,12 @@ USUAL = ("rapl", "model")  # of the others most machines have none: their absenc
 
 NAMES = {
     "rapl": "energy counters of CPU and memory (RAPL)",
-    "perf": "RAPL through perf",
-    "msr": "RAPL through model-specific registers",
-    "amd_energy": "energy counters of AMD sockets (amd_energy)",
+    "cray": "energy counters of HPE Cray nodes (pm_counters)",
     "nvml": "energy counters of NVIDIA GPUs (NVML)",
+    "power_meter": "ACPI power meter (whole machine, or the rails of NVIDIA Grace)",
+    "jetson": "supply rails of NVIDIA Jetson (INA3221)",
+    "ampere": "power of Ampere and X-Gene processors",
+    "battery": "battery (whole machine while unplugged)",
     "model": "power model",
 }
 
@@ -64,8 +66,58 @@ def _always(settings: Settings) -> bool:
     return True
 
 
+def _hwmon(*names: str) -> Promising:
+    """Whether one of these drivers shows sensors."""
+
+    def shown(settings: Settings) -> bool:
+        from energywrap.sources import hwmon  # asked on the sampler's thread only
+
+        return bool(hwmon.devices(settings.sysfs_root, *names))
+
+    return shown
+
+
+def _any(*checks: Promising) -> Promising:
+    return lambda settings: any(check(settings) for check in checks)
+
+
+def _discharging(settings: Settings) -> bool:
+    """Whether a battery of the machine itself is feeding it."""
+    from energywrap.sources import battery
+
+    return battery.promising(settings)
+
+
+def _acpi_meter(settings: Settings) -> bool:
+    """Whether the firmware has a power meter, with its driver or without."""
+    try:
+        names = os.listdir(os.path.join(settings.sysfs_root, "bus/acpi/devices"))
+    except OSError:
+        return False
+    return any(name.startswith("ACPI000D:") for name in names)
+
+
 OPENERS: Mapping[str, Opening] = {
     "rapl": (QUICK, _has_powercap, _opener("rapl", "open_rapl"), ()),
+    "cray": (QUICK, _exists("cray", "pm_counters"), _opener("cray", "open_cray"), ()),
     "nvml": (SLOW, _has_driver, _opener("nvml", "open_nvml"), ()),
+    "power_meter": (
+        SLOW,
+        _any(_hwmon("power_meter"), _acpi_meter),
+        _opener("powermeter", "open_power_meter"),
+        (),
+    ),
+    "jetson": (
+        SLOW,
+        _any(
+            _exists("bus/i2c/drivers/ina3221"),
+            _exists("bus/i2c/drivers/ina3221x"),
+            _hwmon("ina3221", "ina3221x"),
+        ),
+        _opener("jetson", "open_jetson"),
+        (),
+    ),
+    "ampere": (SLOW, _hwmon("apm_xgene", "altra_hwmon", "altra"), _opener("ampere", "open_ampere"), ()),
+    "battery": (SLOW, _discharging, _opener("battery", "open_battery"), ()),
     "model": (MODEL, _always, _opener("modelled", "open_model"), ()),
 }
