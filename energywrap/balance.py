@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from energywrap.model import Channel
     from energywrap.plan import Leaf, Plan
 
+TOO_LITTLE = 0.1  # of the parts' energy: a meter that misses more than that does not see the whole machine
 LONG_ENOUGH_S, SANE = (
     1.0,
     10.0,
@@ -118,9 +119,10 @@ def _left_over(
     meter: ComponentEnergy, components: list[ComponentEnergy]
 ) -> tuple[ComponentEnergy | None, list[str]]:
     """The rest of the machine: the meter's energy less its parts'; a warning if that is negative."""
-    joules = meter.energy_j - sum(part.energy_j for part in components)
-    high = meter.high_j - sum(part.low_j for part in components)
-    if high < 0:
+    parts_j = sum(part.energy_j for part in components)
+    joules = meter.energy_j - parts_j
+    high = max(0.0, meter.high_j - sum(part.low_j for part in components))
+    if joules < -TOO_LITTLE * parts_j:
         return None, [
             f"{meter.source} shows less than the parts of the machine together: it is left out (does it see "
             "the whole machine?)"

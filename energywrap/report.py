@@ -106,7 +106,8 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
     if not energies:
         return {"machine": footprint.nothing(), "command": footprint.nothing()}
     meter = facts.total.meter
-    summed = (meter,) if meter is not None else energies
+    parts_j = sum(e.energy_j for e in energies)
+    summed = (meter,) if meter is not None and meter.energy_j >= parts_j else energies
     whole = attribution.Joules(
         sum(e.energy_j for e in summed), sum(e.low_j for e in summed), sum(e.high_j for e in summed)
     )

@@ -87,26 +87,26 @@ def channel(rapl: Rapl, name: str) -> Channel:
 # ---- what is found ---------------------------------------------------------------------------------
 
 
-def test_a_laptop_has_a_package_and_its_memory_and_nothing_else(tmp_path: Path) -> None:
+def test_a_laptop_has_a_package_its_memory_and_a_counter_of_the_platform(tmp_path: Path) -> None:
     write_tree(tmp_path, scenario("laptop"))
     rapl = opened(tmp_path)
 
     assert {c.id for c in rapl.channels} == {
         "rapl:intel-rapl:0",
         "rapl:intel-rapl:0:1",
+        "rapl:intel-rapl:1",
         "rapl:intel-rapl-mmio:0",
     }
     assert devices(rapl, Component.CPU) == ["package-0"]
+    assert devices(rapl, Component.MACHINE) == ["platform"]
     assert devices(rapl, Component.RAM) == ["dram-0"]
     assert {c.kind for c in rapl.channels} == {Kind.COUNTER}
 
 
-def test_core_and_psys_are_never_read(tmp_path: Path) -> None:
+def test_the_cores_inside_the_package_are_never_read(tmp_path: Path) -> None:
     write_tree(tmp_path, scenario("laptop"))
-    rapl = opened(tmp_path)
 
-    assert not rapl.read().keys() & {"rapl:intel-rapl:0:0", "rapl:intel-rapl:1"}
-    assert [(gap.what, gap.expected) for gap in rapl.skipped] == [("rapl psys", True)]
+    assert "rapl:intel-rapl:0:0" not in opened(tmp_path).read()
 
 
 def test_the_kernels_own_zone_comes_before_its_memory_mapped_copy(tmp_path: Path) -> None:

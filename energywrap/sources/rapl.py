@@ -19,7 +19,8 @@ DEFAULT_ROOT = "/sys"
 TICK_S = 0.001  # the hardware updates the counters about every millisecond
 MAX_W = 1000.0  # no package or memory of a socket draws more
 # Half-widths of the band printed around a reading, see docs/methodology.md#measured-energy
-PACKAGE_ERROR, DRAM_ERROR = 0.02, 0.10
+ERRORS = {Component.CPU: 0.02, Component.RAM: 0.10, Component.MACHINE: 0.20}
+PSYS = "psys rapl"
 
 UDEV_FIX = (
     'groupadd -f energy && echo \'SUBSYSTEM=="powercap", ACTION=="add", KERNEL=="intel-rapl*:*", '
@@ -85,9 +86,6 @@ def open_rapl(settings: Settings) -> Rapl:
         role = _role(zone, zones)
         path = os.path.join(zone.folder, "energy_uj")
         if role is None:
-            if zone.name == "psys":
-                skipped.append(Skipped("rapl psys", "the platform counter contains the package; never added",
-                                       expected=True))  # fmt: skip
             continue
         if not os.path.exists(path):
             skipped.append(Skipped(f"rapl {zone.name}", f"{zone.folder} has no energy_uj", MOUNT_FIX))
@@ -99,7 +97,7 @@ def open_rapl(settings: Settings) -> Rapl:
         channel = _channel(zone, role, channels)
         files[channel.id] = path
         channels.append(channel)
-    if not channels:
+    if not any(channel.component != Component.MACHINE for channel in channels):
         raise _unreadable(refused)
     return Rapl(files, tuple(channels), tuple(skipped))
 
@@ -133,9 +131,11 @@ def _walk(folder: str) -> list[Zone]:
 
 
 def _role(zone: Zone, zones: list[Zone]) -> tuple[str, str] | None:
-    """(component, device) of a zone that counts; None for parts of a package and for psys."""
+    """(component, device) of a zone that counts; None for parts of a package."""
     if zone.name.startswith("package-"):
         return Component.CPU, zone.name
+    if zone.name == "psys":  # the whole platform: a meter, never added to what is inside it
+        return Component.MACHINE, "platform"
     if zone.name == "dram":  # powercap nests it in the package, but its energy is not part of it
         parent = next((other for other in zones if other.id == zone.parent), None)
         socket = parent.name.removeprefix("package-") if parent else zone.id
@@ -153,12 +153,12 @@ def _channel(zone: Zone, role: tuple[str, str], before: list[Channel]) -> Channe
         id=f"rapl:{zone.id}",
         component=component,
         device=device,
-        source="rapl" if zone.id.startswith("intel-rapl:") else "rapl-mmio",
+        source=PSYS if component == Component.MACHINE else zone.id.partition(":")[0].removeprefix("intel-"),
         kind=Kind.COUNTER,
         wrap_j=wrap_j or None,
         max_w=MAX_W,
         tick_s=TICK_S,
-        error=PACKAGE_ERROR if component == Component.CPU else DRAM_ERROR,
+        error=ERRORS[component],
         duplicate_of=_die_before(component, device, zone, before),
     )
 

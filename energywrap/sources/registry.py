@@ -23,6 +23,9 @@ USUAL = ("rapl", "model")  # of the others most machines have none: their absenc
 
 NAMES = {
     "rapl": "energy counters of CPU and memory (RAPL)",
+    "perf": "RAPL through perf",
+    "msr": "RAPL through model-specific registers",
+    "amd_energy": "energy counters of AMD sockets (amd_energy)",
     "cray": "energy counters of HPE Cray nodes (pm_counters)",
     "nvml": "energy counters of NVIDIA GPUs (NVML)",
     "power_meter": "ACPI power meter (whole machine, or the rails of NVIDIA Grace)",
@@ -56,6 +59,10 @@ def _opener(module: str, function: str) -> Opener:
 def _has_powercap(settings: Settings) -> bool:
     trees = ("class/powercap", "devices/virtual/powercap")
     return any(os.path.isdir(os.path.join(settings.sysfs_root, tree)) for tree in trees)
+
+
+def _has_registers(settings: Settings) -> bool:
+    return os.path.exists("/dev/cpu/0/msr")
 
 
 def _has_driver(settings: Settings) -> bool:
@@ -99,6 +106,14 @@ def _acpi_meter(settings: Settings) -> bool:
 
 OPENERS: Mapping[str, Opening] = {
     "rapl": (QUICK, _has_powercap, _opener("rapl", "open_rapl"), ()),
+    "perf": (QUICK, _exists("bus/event_source/devices/power"), _opener("perfrapl", "open_perf"), ("rapl",)),
+    "msr": (QUICK, _has_registers, _opener("msr", "open_msr"), ("rapl", "perf")),
+    "amd_energy": (
+        QUICK,
+        _exists("bus/platform/drivers/amd_energy"),
+        _opener("amdenergy", "open_amd_energy"),
+        ("rapl", "perf", "msr"),
+    ),
     "cray": (QUICK, _exists("cray", "pm_counters"), _opener("cray", "open_cray"), ()),
     "nvml": (SLOW, _has_driver, _opener("nvml", "open_nvml"), ()),
     "power_meter": (
