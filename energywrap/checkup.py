@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from energywrap import accounting, balance, facility, grid, place, plan
+from energywrap import accounting, balance, facility, grid, place, plan, syscalls
 from energywrap.host import unread_gpus
 from energywrap.model import Basis, Component, Kind
 from energywrap.record import record
@@ -79,14 +79,13 @@ def examine(
     took_s = max(at for at, _ in seen)
     total = balance.total(plan.choose(sources.channels), fold.tallies, took_s)
     skipped = [*sources.skipped, *explain(settings, sources.absent, expected=True), *total.skipped]
-    gpus = sources.gpus
     sources.close()
     method, fix = _accounting()
     where = place.resolve(settings, environ)
     return Checkup(
         channels=tuple(_state(channel, seen, total, took_s) for channel in sources.channels),
         missing=tuple(_missing(gap, total) for gap in _once(skipped)),
-        unread=tuple(unread_gpus(settings.sysfs_root, gpus)),
+        unread=tuple(unread_gpus(settings.sysfs_root, sources.answered)),
         accounting=method,
         accounting_fix=fix,
         place=where,
@@ -150,6 +149,8 @@ def _once(skipped: Sequence[Skipped]) -> list[Skipped]:
 
 def _accounting() -> tuple[str, str | None]:
     """The method that a run would use, tried on a short-lived child as a run does."""
+    if not syscalls.LINUX:
+        return accounting.watch(os.getpid()).method, None  # the same for all processes
     pid = os.fork()
     if pid == 0:
         os.read(os.pipe()[0], 1)  # waits for ever: nobody writes; the parent ends it

@@ -158,11 +158,11 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         trace=fold.trace.trace(balance.names(total)),
         host=host.facts(gpus, reportfile.state_folder(os.environ)),
         git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ, measured.duration_s)),
-        unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, gpus)),
+        unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, seen.sources.answered)),
         own_cpu_s=time.process_time(),
         own_run_cpu_s=fold.own_s,
         busy_s=fold.busy_s,
-        warnings=tuple(seen.sampler.warnings),
+        warnings=(*seen.sampler.warnings, *seen.sources.warnings()),
         baseline=seen.sampler.baseline,
         reserved_part=kept.part if kept is not None else None,
     )

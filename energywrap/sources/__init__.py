@@ -6,6 +6,7 @@ import _thread
 
 from energywrap.errors import Unavailable, UserError
 from energywrap.readings import Skipped
+from energywrap.record import replace
 from energywrap.sources import registry
 from energywrap.sources.registry import MODEL, QUICK, SLOW, label
 
@@ -51,6 +52,7 @@ class Sources:
         self._pid: int | None = None
         self._model: Modelled | None = None
         self._names: set[str] = set()  # of those that are open
+        self.answered: set[str] = set()  # and of those that have nothing to tell here, for a good reason
         self._waiting = {stage: self._of(stage) for stage in (QUICK, SLOW, MODEL)}
         self.opened: list[Source] = []
         self.skipped: list[Skipped] = []
@@ -65,8 +67,18 @@ class Sources:
 
     @property
     def gpus(self) -> list[Gpu]:
-        """Every graphics processor that a source reads."""
-        return [gpu for source in self.opened for gpu in source.gpus]
+        """Every graphics processor that a source reads, with what is known of each by now."""
+        found: dict[str, Gpu] = {}
+        for source in self.opened:
+            facts = getattr(source, "facts", dict)()
+            for gpu in source.gpus:
+                known = {**(gpu.facts or {}), **facts.get(gpu.uuid, {})}
+                found.setdefault(gpu.uuid, replace(gpu, facts=known or None))
+        return list(found.values())
+
+    def warnings(self) -> list[str]:
+        """What the sources have noticed that a reader of the report must know."""
+        return [warning for source in self.opened for warning in getattr(source, "warnings", ())]
 
     def follow(self, pid: int) -> None:
         """Tell those who can tell users apart whom to look for: the command's process."""
@@ -132,6 +144,7 @@ class Sources:
     def _add(self, found: Found) -> None:
         self._waiting[found.stage] = ()
         self._names |= found.names
+        self.answered |= found.answered
         self.opened = [*self.opened, *found.opened]  # whoever goes through the old list can go on
         self.skipped += found.skipped
         self.absent += found.absent
@@ -148,6 +161,7 @@ class Found:
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.names: set[str] = set()
+        self.answered: set[str] = set()
         self.opened: list[Source] = []
         self.skipped: list[Skipped] = []
         self.absent: list[str] = []
@@ -158,8 +172,10 @@ class Found:
             source = opener(settings)
         except Unavailable as absence:
             self.skipped.append(_skipped(name, absence))
+            self.answered |= {name} if absence.expected else set()
         else:
             self.names.add(name)
+            self.answered.add(name)
             self.opened.append(source)
             self.skipped.extend(source.skipped)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Opening = tuple[str, Promising, Opener, tuple[str, ...]]
 
 QUICK, SLOW, MODEL = "before the command", "on the sampler's thread", "from the snapshots alone"
+ROOT_BUS = "0000:00:"
 USUAL = ("rapl", "model")  # of the others most machines have none: their absence is worth no line
 
 NAMES = {
@@ -28,6 +29,9 @@ NAMES = {
     "amd_energy": "energy counters of AMD sockets (amd_energy)",
     "cray": "energy counters of HPE Cray nodes (pm_counters)",
     "nvml": "energy counters of NVIDIA GPUs (NVML)",
+    "amdsmi": "energy counters of AMD GPUs (amdsmi)",
+    "amdgpu": "power sensors of AMD GPUs (kernel driver)",
+    "intelgpu": "energy counters of Intel GPUs (xe, i915)",
     "power_meter": "ACPI power meter (whole machine, or the rails of NVIDIA Grace)",
     "jetson": "supply rails of NVIDIA Jetson (INA3221)",
     "ampere": "power of Ampere and X-Gene processors",
@@ -59,6 +63,18 @@ def _opener(module: str, function: str) -> Opener:
 def _has_powercap(settings: Settings) -> bool:
     trees = ("class/powercap", "devices/virtual/powercap")
     return any(os.path.isdir(os.path.join(settings.sysfs_root, tree)) for tree in trees)
+
+
+def _intel_card(settings: Settings) -> bool:
+    """Whether one of Intel's drivers has a card of its own, not only the processor's graphics."""
+    for driver in ("xe", "i915"):
+        try:
+            names = os.listdir(os.path.join(settings.sysfs_root, "bus/pci/drivers", driver))
+        except OSError:
+            continue
+        if any(":" in name and not name.startswith(ROOT_BUS) for name in names):
+            return True
+    return False
 
 
 def _has_registers(settings: Settings) -> bool:
@@ -116,6 +132,9 @@ OPENERS: Mapping[str, Opening] = {
     ),
     "cray": (QUICK, _exists("cray", "pm_counters"), _opener("cray", "open_cray"), ()),
     "nvml": (SLOW, _has_driver, _opener("nvml", "open_nvml"), ()),
+    "amdsmi": (SLOW, _exists("bus/pci/drivers/amdgpu"), _opener("amdsmi", "open_amdsmi"), ()),
+    "amdgpu": (SLOW, _exists("bus/pci/drivers/amdgpu"), _opener("amdgpu", "open_amdgpu"), ()),
+    "intelgpu": (SLOW, _intel_card, _opener("intelgpu", "open_intel_gpu"), ()),
     "power_meter": (
         SLOW,
         _any(_hwmon("power_meter"), _acpi_meter),
