@@ -266,7 +266,8 @@ def test_a_graphics_part_of_the_processor_itself_is_in_the_processors_own_counte
 def test_a_gpu_that_is_read_is_not_missing(tmp_path: Path) -> None:
     root = pci(tmp_path, (COMPUTE, NVIDIA), (DISPLAY, AMD))
 
-    assert host.unread_gpus(root, [Gpu("A100", "GPU-1")]) == ["AMD GPU"]
+    assert host.unread_gpus(root, {"nvml", "rapl"}) == ["AMD GPU"]
+    assert host.unread_gpus(root, {"nvml", "amdgpu"}) == []
 
 
 def test_without_a_pci_bus_no_gpu_is_missing(tmp_path: Path) -> None:

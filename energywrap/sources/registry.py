@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from energywrap import syscalls
 
@@ -36,6 +37,9 @@ NAMES = {
     "jetson": "supply rails of NVIDIA Jetson (INA3221)",
     "ampere": "power of Ampere and X-Gene processors",
     "battery": "battery (whole machine while unplugged)",
+    "ioreport": "energy counters of Apple chips (IOReport)",
+    "powermetrics": "Apple's powermetrics",
+    "emi": "Windows Energy Meter Interface (RAPL)",
     "model": "power model",
 }
 
@@ -87,6 +91,10 @@ def _has_driver(settings: Settings) -> bool:
 
 def _always(settings: Settings) -> bool:
     return True
+
+
+def _on(platform: str) -> Promising:
+    return lambda settings: sys.platform == platform
 
 
 def _hwmon(*names: str) -> Promising:
@@ -153,5 +161,8 @@ OPENERS: Mapping[str, Opening] = {
     ),
     "ampere": (SLOW, _hwmon("apm_xgene", "altra_hwmon", "altra"), _opener("ampere", "open_ampere"), ()),
     "battery": (SLOW, _discharging, _opener("battery", "open_battery"), ()),
+    "ioreport": (SLOW, _on("darwin"), _opener("ioreport", "open_ioreport"), ()),
+    "powermetrics": (SLOW, _on("darwin"), _opener("powermetrics", "open_powermetrics"), ("ioreport",)),
+    "emi": (SLOW, _on("win32"), _opener("emi", "open_emi"), ()),
     "model": (MODEL, _always, _opener("modelled", "open_model"), ()),
 }
