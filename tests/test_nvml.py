@@ -1,105 +1,22 @@
-"""NVIDIA GPUs through the real pynvml on a scripted driver library."""
+"""NVIDIA GPUs through the real pynvml on a scripted driver library: their energy and power."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import pytest
 
-from energywrap import balance, config, energy, plan, syscalls
+from energywrap import config, syscalls
 from energywrap.balance import Total
 from energywrap.errors import Unavailable
-from energywrap.model import Basis, Channel, Component, Kind, Tally
+from energywrap.model import Basis, Component, Kind
 from energywrap.sources import nvml as source
 from fakes import nvml
 from fakes.nvml import Gpu
-
-# Opens the source and answers each line of its input: a reading, or a driver that forgets us.
-PROGRAM = """
-import json, sys
-from energywrap import config
-from energywrap.errors import Unavailable
-from energywrap.sources.nvml import open_nvml
-try:
-    gpus = open_nvml(config.resolve({}, {}, "/"))
-except Unavailable as absence:
-    print(json.dumps({"reason": absence.reason, "fix": absence.fix, "expected": absence.expected}))
-    sys.exit()
-channels = [[c.id, c.component, c.device, c.source, c.kind, c.basis, c.max_w] for c in gpus.channels]
-print(json.dumps({
-    "channels": channels,
-    "gpus": [[gpu.name, gpu.uuid] for gpu in gpus.gpus],
-    "skipped": [[gap.what, gap.why] for gap in gpus.skipped],
-}), flush=True)
-for line in sys.stdin:
-    if line == "forget\\n":
-        import pynvml
-        pynvml.nvmlShutdown()
-    print(json.dumps(gpus.read()), flush=True)
-gpus.close()
-"""
-
-
-class Opened:
-    """The source in a process of its own, on GPUs whose script can be moved to any second."""
-
-    def __init__(
-        self, gpus: Sequence[Gpu], library_dir: Path, file: Path, at_s: float, init_error: int
-    ) -> None:
-        self._gpus, self._file = gpus, file
-        nvml.write_config(file, gpus, time.monotonic() - at_s, init_error=init_error)
-        env = {**os.environ, **nvml.env(library_dir, file)}
-        pipe = subprocess.PIPE
-        argv = [sys.executable, "-c", PROGRAM]
-        self._child = subprocess.Popen(argv, env=env, stdin=pipe, stdout=pipe, text=True)
-        self.answer = self._line()
-
-    def __enter__(self) -> Opened:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, err: object, trace: TracebackType | None) -> None:
-        self._child.communicate(timeout=10)
-
-    def _line(self) -> Any:
-        assert self._child.stdout is not None
-        return json.loads(self._child.stdout.readline())
-
-    def at(self, second: float, say: str = "") -> dict[str, float]:
-        """A reading at a second of the script."""
-        nvml.write_config(self._file, self._gpus, time.monotonic() - second)
-        assert self._child.stdin is not None
-        self._child.stdin.write(say + "\n")
-        self._child.stdin.flush()
-        return dict(self._line())
-
-    @property
-    def channels(self) -> list[Channel]:
-        """The channels that the source has."""
-        return [
-            Channel(name, component, device, voice, kind, basis, max_w=max_w)
-            for name, component, device, voice, kind, basis, max_w in self.answer["channels"]
-        ]
-
-    def total(self, seconds: Sequence[float], gap_s: float = 60) -> Total:
-        """The energy over readings at these seconds of the script."""
-        tallies = {channel.id: Tally() for channel in self.channels}
-        for second in seconds:
-            values = self.at(second)
-            for channel in self.channels:
-                value = values.get(channel.id)
-                moment = energy.Moment(second - seconds[0])
-                tallies[channel.id] = energy.add(tallies[channel.id], value, channel, moment, gap_s)
-        return balance.total(plan.choose(self.channels), tallies, seconds[-1] - seconds[0])
-
+from fakes.nvml.opened import Opened
 
 Open: TypeAlias = Callable[..., Opened]
 
@@ -109,11 +26,18 @@ def opened(nvml_dir: Path, tmp_path: Path) -> Iterator[Open]:
     """Opens the source on scripted GPUs; its processes end with the test."""
     with ExitStack() as stack:
 
-        def start(*gpus: Gpu, at_s: float = 0, init_error: int = 0) -> Opened:
-            file = tmp_path / "gpus.conf"
-            return stack.enter_context(Opened(gpus, nvml_dir, file, at_s, init_error))
+        def start(*gpus: Gpu, library_dir: Path = nvml_dir, **given: Any) -> Opened:
+            return stack.enter_context(Opened(gpus, library_dir, tmp_path / "gpus.conf", **given))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def old_nvml_dir(nvml_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a library as old drivers have it."""
+    folder = nvml.build(tmp_path_factory.mktemp("old-nvml"), old=True)
+    assert folder is not None
+    return folder
 
 
 STEADY = Gpu([[0, 100]], update_ms=20)
@@ -124,27 +48,34 @@ def joules(found: Total) -> dict[str, float]:
     return {part.device: part.energy_j for part in found.components}
 
 
-def test_every_gpu_has_an_energy_counter_and_a_power_gauge(opened: Open) -> None:
+def test_every_gpu_has_an_energy_counter_and_two_power_gauges(opened: Open) -> None:
     gpus = opened(Gpu([[0, 70]], name="NVIDIA H100", uuid="GPU-a"), Gpu([[0, 90]], uuid="GPU-b"))
     channels = gpus.channels
 
     assert [channel.id for channel in channels] == [
         "nvml:GPU-a:energy",
+        "nvml:GPU-a:instant",
         "nvml:GPU-a:power",
         "nvml:GPU-b:energy",
+        "nvml:GPU-b:instant",
         "nvml:GPU-b:power",
     ]
-    assert [channel.kind for channel in channels] == [Kind.COUNTER, Kind.GAUGE] * 2
-    assert [channel.device for channel in channels] == ["gpu-0", "gpu-0", "gpu-1", "gpu-1"]
+    assert [channel.kind for channel in channels] == [Kind.COUNTER, Kind.GAUGE, Kind.GAUGE] * 2
+    assert [channel.device for channel in channels] == ["gpu-0"] * 3 + ["gpu-1"] * 3
     assert {(channel.component, channel.basis) for channel in channels} == {(Component.GPU, Basis.MEASURED)}
-    assert gpus.answer["gpus"] == [["NVIDIA H100", "GPU-a"], ["NVIDIA Fake GPU", "GPU-b"]]
+    named = [(gpu["name"], gpu["uuid"]) for gpu in gpus.answer["gpus"]]
+    assert named == [("NVIDIA H100", "GPU-a"), ("NVIDIA Fake GPU", "GPU-b")]
     assert gpus.answer["skipped"] == []
 
 
 def test_joules_and_watts_come_in_these_units(opened: Open) -> None:
     values = opened(Gpu([[0, 70]], uuid="GPU-a", start_mj=1_000_000, update_ms=1000)).at(10.5)
 
-    assert values == {"nvml:GPU-a:energy": pytest.approx(1700), "nvml:GPU-a:power": pytest.approx(70)}
+    assert values == {
+        "nvml:GPU-a:energy": pytest.approx(1700),
+        "nvml:GPU-a:instant": pytest.approx(70),
+        "nvml:GPU-a:power": pytest.approx(70),
+    }
 
 
 def test_the_counters_of_several_gpus_add_up_to_their_scripts(opened: Open) -> None:
@@ -163,7 +94,7 @@ def test_a_gpu_without_an_energy_counter_is_measured_by_its_power(opened: Open) 
     gpus = opened(Gpu([[0, 50]], name="Tesla P100", has_energy=False, arch=4))
     found = gpus.total([0, 1, 2.5, 4])
 
-    assert [channel.kind for channel in gpus.channels] == [Kind.GAUGE]
+    assert {channel.kind for channel in gpus.channels} == {Kind.GAUGE}
     assert [part.source for part in found.components] == ["nvml power"]
     assert joules(found) == {"gpu-0": pytest.approx(200, rel=1e-6)}
 
@@ -180,7 +111,7 @@ def test_a_lost_gpu_is_absent_and_leaves_the_others_going(opened: Open) -> None:
     gpus = opened(Gpu([[0, 100]], uuid="GPU-a", lost_at_s=50), Gpu([[0, 100]], uuid="GPU-b"))
 
     assert gpus.at(49).keys() == {channel.id for channel in gpus.channels}
-    assert gpus.at(51).keys() == {"nvml:GPU-b:energy", "nvml:GPU-b:power"}
+    assert gpus.at(51).keys() == {f"nvml:GPU-b:{name}" for name in ("energy", "instant", "power")}
 
 
 def test_a_lost_gpu_counts_as_far_as_it_was_seen_and_its_coverage_says_so(opened: Open) -> None:
@@ -231,6 +162,128 @@ def test_a_driver_that_forgot_us_is_initialised_again_once(opened: Open) -> None
     assert gpus.at(10.1)["nvml:GPU-a:energy"] == 1000
     assert gpus.at(20.1, say="forget")["nvml:GPU-a:energy"] == 2000
     assert gpus.at(30.1, say="forget") == {}
+
+
+def test_the_instantaneous_power_speaks_before_the_average(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 70], [10, 500]], uuid="GPU-a", has_energy=False))
+    values = gpus.at(10.5)
+
+    assert values == {
+        "nvml:GPU-a:instant": 500,
+        "nvml:GPU-a:power": pytest.approx(285, abs=50),  # over the last second
+    }
+    assert [channel.source for channel in gpus.channels] == ["nvml power", "nvml average power"]
+
+
+def test_the_average_power_says_that_it_lags_by_a_second(opened: Open) -> None:
+    gpus = opened(STEADY)
+    ticks = {channel.source: channel.tick_s for channel in gpus.channels}
+
+    assert ticks == {"nvml energy": 0.1, "nvml power": 0.1, "nvml average power": 1.0}
+
+
+def test_power_that_is_a_mean_for_all_we_know_has_the_band_of_a_mean(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 50]], uuid="GPU-a", arch=7, name="NVIDIA A100", has_energy=False, fields=False))
+    power = gpus.channel("nvml:GPU-a:power")
+
+    assert (power.source, power.tick_s) == ("nvml power", 1.0)
+    assert gpus.at(1) == {"nvml:GPU-a:power": 50}
+
+
+def test_an_old_driver_without_the_newer_calls_still_tells_its_power(
+    opened: Open, old_nvml_dir: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows"
+    rows.write_text("4242 512 60 1\n")
+    gpus = opened(Gpu([[0, 50]], uuid="GPU-a", processes=rows), library_dir=old_nvml_dir)
+
+    assert gpus.at(1) == {"nvml:GPU-a:power": 50}
+    assert gpus.answer["skipped"] == []
+
+
+def test_what_a_gpu_answers_is_asked_not_guessed_from_its_generation(opened: Open) -> None:
+    pascal = Gpu([[0, 50]], uuid="GPU-a", arch=4)
+    hopper = Gpu([[0, 50]], uuid="GPU-b", arch=9, has_energy=False, fields=False)
+
+    assert [channel.id for channel in opened(pascal, hopper).channels] == [
+        "nvml:GPU-a:energy",
+        "nvml:GPU-a:instant",
+        "nvml:GPU-a:power",
+        "nvml:GPU-b:power",
+    ]
+
+
+def test_a_grace_hopper_is_labelled_a_module_that_holds_cpu_and_memory(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 600]], uuid="GPU-a", name="GH200", module_scope=True), STEADY)
+    module = [channel for channel in gpus.channels if channel.device == "gpu-0"]
+
+    assert [channel.source for channel in module] == [
+        "nvml module energy",
+        "nvml module power",
+        "nvml module average power",
+    ]
+    assert {channel.covers for channel in module} == {("cpu", "ram")}
+    assert gpus.at(1)["nvml:GPU-a:instant"] == 600
+    assert {channel.covers for channel in gpus.channels if channel.device == "gpu-1"} == {()}
+
+
+@pytest.mark.parametrize("code", [15, 16])
+def test_lost_or_in_need_of_a_reset_only_that_gpu_falls_silent(code: int, opened: Open) -> None:
+    broken = Gpu([[0, 100]], uuid="GPU-a", lost_at_s=50, lost_code=code)
+    gpus = opened(broken, Gpu([[0, 100]], uuid="GPU-b"))
+
+    assert {name.split(":")[1] for name in gpus.at(51)} == {"GPU-b"}
+
+
+def test_the_driver_is_initialised_once_however_often_it_is_read(opened: Open) -> None:
+    gpus = opened(STEADY)
+    for second in range(5):
+        gpus.at(second)
+
+    assert gpus.told()["inits"] == 1
+
+
+def test_what_a_gpu_is_set_up_for_is_told_at_opening(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 100]], limit_w=350, memory_mib=1024, persistence=False))
+
+    assert gpus.answer["gpus"][0]["facts"] == {
+        "driver": "999.99.fake",
+        "power_limit_w": 350,
+        "persistence_mode": False,
+        "memory_bytes": 1024 * 2**20,
+        "visible_to_command": True,
+    }
+
+
+def test_how_a_gpu_fared_is_told_at_the_end(opened: Open, tmp_path: Path) -> None:
+    rows = tmp_path / "rows"
+    rows.write_text("4242 512 60 1\n")
+    hot = Gpu([[0, 100]], uuid="GPU-a", processes=rows, celsius=83, sm_mhz=1410, throttle=0x1 | 0x4 | 0x20)
+    gpus = opened(hot)
+
+    assert gpus.told()["facts"] == {
+        "GPU-a": {
+            "max_temperature_c": 83,
+            "max_memory_used_bytes": 512 * 2**20,
+            "min_sm_clock_mhz": 1410,
+            "max_sm_clock_mhz": 1410,
+            "throttled": "power cap, heat (software)",
+        }
+    }
+
+
+def test_the_state_is_looked_at_once_a_second_at_most(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 100]], uuid="GPU-a", celsius=50))
+    gpus.at(0)
+    gpus.gpus = [Gpu([[0, 100]], uuid="GPU-a", celsius=90)]
+
+    assert gpus.told()["facts"]["GPU-a"]["max_temperature_c"] == 50
+
+
+def test_a_lost_gpu_has_no_state_rather_than_zeros(opened: Open) -> None:
+    gpus = opened(Gpu([[0, 100]], uuid="GPU-a", lost_at_s=10), STEADY)
+
+    assert gpus.told(11)["facts"]["GPU-a"] == {}
 
 
 def test_a_gpu_that_tells_nothing_is_named_among_the_skipped(opened: Open) -> None:

@@ -31,13 +31,12 @@ class Nvml:
     def __init__(self, library: Any, environ: Mapping[str, str], proc_root: str) -> None:
         self._library, self._proc_root = library, proc_root
         self._devices, silent = nvmldevices.find(library)
-        ordered = sorted(self._devices, key=lambda device: nvmldevices.bus(library, device))
-        self._visible = nvmlvisible.visible([device.identity() for device in ordered], environ)
-        hidden = nvmlprocesses.hidden(proc_root)
+        self._visible = nvmlvisible.visible(nvmldevices.identities(library, self._devices), environ)
+        self._hidden = nvmlprocesses.hidden(proc_root)
         self.channels = tuple(
             channel
             for device in self._devices
-            for channel in nvmlshares.channels(library, device, self._visible, hidden)
+            for channel in nvmlshares.channels(library, device, self._visible, self._hidden)
         )
         told = {channel.share_id for channel in self.channels}
         self._followed = [device for device in self._devices if nvmlshares.id_of(device) in told]
@@ -54,8 +53,9 @@ class Nvml:
 
     def follow(self, pid: int) -> None:
         """From now on, tell the share of this process and its descendants with every reading."""
-        tree = nvmlprocesses.Tree(pid, self._proc_root)
-        self._sharing = nvmlprocesses.Sharing(self._library, tree, time.time_ns() // 1000)
+        if not self._hidden:
+            tree = nvmlprocesses.Tree(pid, self._proc_root)
+            self._sharing = nvmlprocesses.Sharing(self._library, tree, time.time_ns())
 
     def read(self) -> dict[str, float]:
         """Joules and watts by channel id, and the command's share (0..1) of each GPU that it sees."""
@@ -64,8 +64,7 @@ class Nvml:
             for quantity, ask in device.asks.items():
                 self._take(values, f"nvml:{device.uuid}:{quantity}", device, ask)
         if self._sharing is not None:
-            for device in self._followed:
-                self._take(values, nvmlshares.id_of(device), device, self._share_of(device, self._sharing))
+            self._add_shares(values, self._sharing)
         now_s = time.monotonic()
         if now_s - self._looked_at_s >= LOOK_EVERY_S:
             self._looked_at_s = now_s
@@ -88,15 +87,15 @@ class Nvml:
         if value is not None:
             values[name] = value
 
-    def _share_of(self, device: Device, sharing: nvmlprocesses.Sharing) -> Callable[[Any], float | None]:
-        # Where CUDA's numbers are in doubt, a GPU with nobody on it is not the one that was meant.
-        nobody = None if device.uuid in self._visible.gpus else 0.0
-
-        def ask(handle: Any) -> float | None:
-            share = sharing.share(device.uuid, handle)
-            return nobody if share is None else share
-
-        return ask
+    def _add_shares(self, values: dict[str, float], sharing: nvmlprocesses.Sharing) -> None:
+        for device in self._followed:
+            name = nvmlshares.id_of(device)
+            self._take(values, name, device, nvmlshares.asking(sharing, device))
+            if device.uuid not in self._visible.gpus:  # in doubt: with nobody on it, it is not the one meant
+                values.setdefault(name, 0.0)
+            if device.uuid in sharing.untold:
+                self._warn(f"{device.name}: others may use it too and the driver does not tell how much; "
+                           "where that is so, all of it counts as the command's")  # fmt: skip
 
     def _reopen_after(self, error: Exception) -> bool:
         """Once per run: a driver that was loaded again has forgotten us and its old handles."""
@@ -117,13 +116,8 @@ class Nvml:
     def _look_around(self) -> None:
         for device in self._devices:
             self._health[device.uuid].look(self._library, device.handle)
-            if self._sharing is None:
-                continue
-            if device.uuid in self._sharing.untold:
-                self._warn(f"{device.name}: others use it too and the driver does not tell how much; "
-                           "where that is so, all of it counts as the command's")  # fmt: skip
-            hidden = device.uuid not in self._visible.gpus and device not in self._followed
-            if hidden and nvmlshares.strays(self._library, device, self._sharing.tree):
+            unseen = device.uuid not in self._visible.gpus and device not in self._followed
+            if unseen and self._sharing and nvmlshares.strays(self._library, device, self._sharing.tree):
                 self._warn(f"{device.name}: the command uses it although {self._visible.variable} hides it; "
                            "none of its energy counts as the command's")  # fmt: skip
 

@@ -55,7 +55,7 @@ class Gpu:
 
 
 def build(folder: Path, *, old: bool = False) -> Path | None:
-    """Compile the library (of an old driver) into a folder, once; that folder, or None without a C compiler."""
+    """Compile the library (of an old driver) into a folder, once; None without a C compiler."""
     library = folder / LIBRARY
     if library.exists() and library.stat().st_mtime >= SOURCE.stat().st_mtime:
         return folder

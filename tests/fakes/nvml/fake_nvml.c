@@ -131,7 +131,8 @@ static const struct number NUMBERS[] = {
 #define NUMBER_COUNT (sizeof NUMBERS / sizeof NUMBERS[0])
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct gpu gpus[MAX_GPUS];
+static struct gpu pools[2][MAX_GPUS];
+static struct gpu *gpus = pools[0]; /* moves when NVML starts anew: old handles are void then */
 static int gpu_count;
 static int init_error;
 static int count_error;
@@ -463,7 +464,11 @@ EXPORT int nvmlInitWithFlags(unsigned flags)
 {
     (void)flags;
     enter();
-    inits++;
+    if (inits++ && !references) {
+        struct gpu *fresh = gpus == pools[0] ? pools[1] : pools[0];
+        memcpy(fresh, gpus, sizeof pools[0]);
+        gpus = fresh;
+    }
     if (init_error == OK)
         references++;
     return leave(init_error);
