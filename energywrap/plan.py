@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 LEAVES = (Component.CPU, Component.RAM, Component.GPU)
 # Families of measured sources, best first (docs/sources.md#which-source-speaks); others come after them.
 PRECEDENCE: Mapping[str, tuple[str, ...]] = {
-    Component.CPU: ("rapl", "rapl-mmio", "perf", "msr", "amd_energy", "grace", "emi", "ioreport", "powermetrics",
-                    "cray", "xgene", "altra", "ina3221"),
+    Component.CPU: ("rapl", "rapl-mmio", "perf", "msr", "amd_energy", "grace", "emi", "ioreport",
+                    "powermetrics", "cray", "xgene", "altra", "ina3221"),
     Component.RAM: ("rapl", "rapl-mmio", "perf", "msr", "grace", "emi", "ioreport", "cray", "ina3221"),
     Component.GPU: ("nvml", "amdsmi", "gaudi", "xe", "i915", "amdgpu", "ioreport", "powermetrics", "cray",
                     "ina3221"),
