@@ -35,6 +35,7 @@ class Settings:
     project: str | None
     source: str | None
     meter: str | None
+    sudo: bool
     baseline: float | None
     quiet: bool
     strict: bool

@@ -136,9 +136,9 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
     if settings.source is not None:
         sources.check(settings.source, settings.origin["source"])
     if settings.meter is not None:
-        from energywrap.sources import plugs
+        from energywrap.sources import meters
 
-        plugs.parse(settings.meter, settings.origin["meter"])
+        meters.parse(settings.meter, settings.origin["meter"])
     idle = None
     if settings.baseline is not None:
         from energywrap import baseline

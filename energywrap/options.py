@@ -53,6 +53,9 @@ OPTIONS = (
     Option("meter", ("--meter",), TEXT, "KIND+URL",
            "A meter of the whole machine to ask while the command runs: shelly1+http://HOST, "
            "shelly2+http://HOST, tasmota+http://HOST or snmp+HOST.", many=True),
+    Option("sudo", ("--sudo",), FLAG, "",
+           "Let meters that only root may read be asked by `sudo -n` (ipmitool, powermetrics); it never asks "
+           "for a password.", False),
     Option("baseline", ("--baseline",), NUMBER, "SECONDS",
            "Measure the idle machine for so long just before the command starts (default: what `energywrap "
            "calibrate` has kept).", None, 1.0, 3600.0),

@@ -103,8 +103,8 @@ class Sampler:
     def _loop(self) -> None:
         try:
             due, fold_at_s = time.monotonic() + self._period_s, FIRST_FOLDED_S
-            if self.sources.open_slow():
-                self.read()  # as early as they can be
+            for _ in self.sources.open_slow():
+                self.read()  # as early as it can be
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 now = self.read()
                 if now.at_s >= fold_at_s:

@@ -88,9 +88,7 @@ def test_a_gpu_that_the_command_cannot_see_is_not_charged_to_it() -> None:
 
 def test_a_shared_gpu_whose_users_are_hidden_could_be_all_others() -> None:
     tallies = {"gpu-0": Tally(joules=500.0, shared_j=500.0)}
-    found = attribution.command(
-        total(replace(GPU, shared="MIG")), tallies, Share(0.5, 0.5, 0.5), live=True
-    )
+    found = attribution.command(total(replace(GPU, shared="MIG")), tallies, Share(0.5, 0.5, 0.5), live=True)
 
     assert (found.value, found.low, found.high) == pytest.approx((500, 0, 520))
 

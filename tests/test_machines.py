@@ -102,7 +102,7 @@ def opened(root: Path, *without: str) -> list[Source]:
     elsewhere = {"nvml", "msr", "model", "thirdparty", "ipmi", "plugs", "snmp", *without}
     openers = {key: opening for key, opening in registry.OPENERS.items() if key not in elsewhere}
     found = Sources(settings, openers)
-    found.open_slow()
+    list(found.open_slow())
     return found.opened
 
 

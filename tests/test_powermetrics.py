@@ -44,7 +44,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def settings() -> Settings:
     """Settings that say nothing."""
-    return config.resolve({}, {}, "/")
+    return config.resolve({"sudo": "true"}, {}, "/")
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -402,6 +402,15 @@ def test_the_child_dies_of_a_broken_pipe_and_not_of_the_terminals_keys(tmp_path:
 
 
 # ---- who may ---------------------------------------------------------------------------------------
+
+
+def test_sudo_is_not_asked_unless_the_user_allows_it(tmp_path: Path) -> None:
+    environ = {"PATH": fake_sudo(tmp_path, 'shift; exec "$@"')}
+    with pytest.raises(Unavailable, match="only root may run") as caught:
+        open_powermetrics(config.resolve({}, {}, "/"), environ=environ, root=False)
+
+    assert not (tmp_path / "sudo-asked").exists()
+    assert "then give --sudo" in str(caught.value.fix)
 
 
 def test_a_user_runs_it_through_sudo_which_never_asks(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def opening(
 def opened(openers: dict[str, Opening], **given: str) -> Sources:
     """The sources of a run with these settings, all stages opened."""
     made = Sources(resolve(given, {}, "/"), openers)
-    made.open_slow()
+    list(made.open_slow())
     made.model()
     return made
 
@@ -89,7 +89,7 @@ def test_quick_sources_are_open_at_once_and_slow_ones_only_when_asked_for() -> N
     made = Sources(resolve({}, {}, "/"), openers)
 
     assert names(made) == ["quick"]
-    assert made.open_slow()
+    assert list(made.open_slow()) == ["slow"]
     assert names(made) == ["quick", "slow"]
 
 
@@ -127,7 +127,7 @@ def test_whom_to_look_for_is_told_to_all_who_ask_however_late_they_open() -> Non
     openers = {"early": opening(early), "late": opening(late, SLOW), "deaf": opening(Plain("deaf"))}
     made = Sources(resolve({}, {}, "/"), openers)
     made.follow(42)
-    made.open_slow()
+    list(made.open_slow())
 
     assert (early.pid, late.pid) == (42, 42)
 

@@ -12,13 +12,15 @@ from energywrap.sources.registry import MODEL, QUICK, SLOW, label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Protocol
 
     from energywrap.config import Settings
     from energywrap.readings import Channel, Gpu
     from energywrap.sources.modelled import Modelled
     from energywrap.sources.registry import Opening
+
+    Fact = str | float | bool | None
 
     class Source(Protocol):
         """Opened once, read many times, closed once."""
@@ -58,7 +60,8 @@ class Sources:
         self.skipped: list[Skipped] = []
         self.absent: list[str] = []  # the names of those without promise
         self._switched = check(settings.source, settings.origin["source"], self._openers)
-        self._add(self._open(QUICK))
+        for name in self._waiting[QUICK]:
+            self._add(self._open(QUICK, name), name)
 
     @property
     def channels(self) -> list[Channel]:
@@ -70,7 +73,7 @@ class Sources:
         """Every graphics processor that a source reads, with what is known of each by now."""
         found: dict[str, Gpu] = {}
         for source in self.opened:
-            facts = getattr(source, "facts", dict)()
+            facts: dict[str, dict[str, Fact]] = getattr(source, "facts", dict)()
             for gpu in source.gpus:
                 known = {**(gpu.facts or {}), **facts.get(gpu.uuid, {})}
                 found.setdefault(gpu.uuid, replace(gpu, facts=known or None))
@@ -85,23 +88,30 @@ class Sources:
         self._pid = pid
         _tell(self.opened, pid)
 
-    def open_slow(self) -> bool:
-        """Open those whose drivers take their time; whether there are any. Called on the sampler's thread."""
+    def open_slow(self) -> Iterator[str]:
+        """Open those whose drivers take their time, one after the other; the name of each that has opened.
+
+        Called on the sampler's thread, which can read each before it asks for the next.
+        """
         self._asked = True
-        found = self._open(SLOW)
-        with self._door:
-            if not self._closed:
-                self._add(found)
-                return bool(found.opened)
-        for source in found.opened:
-            source.close()
-        return False
+        for name in self._waiting[SLOW]:
+            found = self._open(SLOW, name)
+            with self._door:
+                closed = self._closed
+                if not closed:
+                    self._add(found, name)
+            if closed:
+                for source in found.opened:
+                    source.close()
+                return
+            if found.opened:
+                yield name
 
     def model(self) -> Modelled | None:
         """The power model, opened when it is first asked for; None where there is nothing to go by."""
-        if self._waiting[MODEL]:
-            found = self._open(MODEL)
-            self._add(found)
+        for name in self._waiting[MODEL]:
+            found = self._open(MODEL, name)
+            self._add(found, name)
             self._model = found.opened[0] if found.opened else None  # type: ignore[assignment]
         return self._model
 
@@ -124,25 +134,23 @@ class Sources:
         for source in self.opened:
             source.close()
 
-    def _open(self, stage: str) -> Found:
-        """The sources of one stage that open here; why the others do not."""
+    def _open(self, stage: str, name: str) -> Found:
+        """One source if it opens here, the parts of it that do not speak; or why it does not."""
         found = Found(stage)
-        for name in self._waiting[stage]:
-            _, promising, opener, spare_for = self._openers[name]
-            needless = next((other for other in spare_for if other in self._names | found.names), None)
-            if name in self._switched:
-                found.skipped.append(Skipped(label(name), self._switched[name], expected=True))
-            elif not promising(self._settings):
-                found.absent.append(name)
-            elif needless is not None:
-                why = NOT_NEEDED.format(label(needless))
-                found.skipped.append(Skipped(label(name), why, expected=True))
-            else:
-                found.open(name, opener, self._settings)
+        _, promising, opener, spare_for = self._openers[name]
+        needless = next((other for other in spare_for if other in self._names), None)
+        if name in self._switched:
+            found.skipped.append(Skipped(label(name), self._switched[name], expected=True))
+        elif not promising(self._settings):
+            found.absent.append(name)
+        elif needless is not None:
+            found.skipped.append(Skipped(label(name), NOT_NEEDED.format(label(needless)), expected=True))
+        else:
+            found.open(name, opener, self._settings)
         return found
 
-    def _add(self, found: Found) -> None:
-        self._waiting[found.stage] = ()
+    def _add(self, found: Found, name: str) -> None:
+        self._waiting[found.stage] = tuple(each for each in self._waiting[found.stage] if each != name)
         self._names |= found.names
         self.answered |= found.answered
         self.opened = [*self.opened, *found.opened]  # whoever goes through the old list can go on
@@ -201,7 +209,8 @@ def check(
 def open_all(settings: Settings) -> Sources:
     """All sources at once, for one who can wait."""
     sources = Sources(settings)
-    sources.open_slow()
+    for _ in sources.open_slow():
+        pass
     sources.model()
     return sources
 

@@ -29,6 +29,7 @@ CHANNEL = Channel(
     tick_s=TICK_S,
     error=ERROR,
 )
+CHARGERS = ("Mains", "USB", "UPS", "Wireless", "BrickID")  # what sysfs-class-power knows beside batteries
 ON_MAINS = "it meters the machine only while nothing else feeds it"
 UNPLUG_FIX = "unplug the machine before the run"
 
@@ -96,6 +97,8 @@ def _discharging(batteries: list[str], others: list[str]) -> bool:
     """Whether the batteries alone feed the machine; no, where that is not certain."""
     if any(_text(battery, "status") != "Discharging" for battery in batteries):
         return False
+    if not all((_text(supply, "type") or "").startswith(CHARGERS) for supply in others):
+        return False  # what does not say what it is may be a battery
     for supply in others:  # 1: plugged in; 2: plugged in, and its voltage can be chosen
         if os.path.exists(os.path.join(supply, "online")) and _text(supply, "online") != "0":
             return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap import syscalls
 from energywrap.errors import Unavailable
 from energywrap.power_model import generic
 from energywrap.readings import Basis, Channel, Component, Kind
@@ -83,11 +84,12 @@ class Modelled:
 
 
 def open_model(settings: Settings) -> Modelled:
-    """The model of last resort. Raises Unavailable without /proc."""
+    """The model of last resort. Raises Unavailable without /proc (elsewhere than on Linux: psutil)."""
     try:
         return Modelled(cpus(STAT), ram_bytes())
     except (OSError, ValueError) as err:
-        raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
+        fix = "mount /proc" if syscalls.LINUX else "pip install psutil"
+        raise Unavailable(f"utilisation cannot be read: {err}", fix) from err
 
 
 def _channel(component: str, device: str, source: str) -> Channel:

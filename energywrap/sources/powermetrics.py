@@ -40,7 +40,8 @@ FACTS: dict[str, str | float | bool | None] = {
     "caution": "Apple: estimated, not to be used for any comparison between devices",
 }
 SUDO_FIX = (
-    'echo "$USER ALL = (root) NOPASSWD: /usr/bin/powermetrics" | sudo tee /etc/sudoers.d/powermetrics'
+    'echo "$USER ALL = (root) NOPASSWD: /usr/bin/powermetrics" | sudo tee /etc/sudoers.d/powermetrics   '
+    "(then give --sudo)"
     "   (or pip install zeus-apple-silicon, which needs no root)"
 )
 
@@ -116,6 +117,8 @@ def open_powermetrics(
         raise Unavailable("there is no powermetrics here (it is part of macOS)", expected=True)
     argv = [program, "-f", "plist", "-i", str(interval_ms), "--samplers", "cpu_power,gpu_power"]
     root = os.geteuid() == 0 if root is None else root
+    if not root and not settings.sudo:
+        raise Unavailable("only root may run powermetrics", SUDO_FIX)
     if not root:
         sudo = _find("sudo", environ)
         if sudo is None:

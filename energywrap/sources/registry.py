@@ -41,6 +41,10 @@ NAMES = {
     "ioreport": "energy counters of Apple chips (IOReport)",
     "powermetrics": "Apple's powermetrics",
     "emi": "Windows Energy Meter Interface (RAPL)",
+    "ipmi": "power of the server's management controller (IPMI DCMI)",
+    "plug": "smart plug at the wall",
+    "snmp": "metered power strip (SNMP)",
+    "thirdparty": "sources of other packages",
     "model": "power model",
 }
 
@@ -92,6 +96,21 @@ def _has_driver(settings: Settings) -> bool:
 
 def _always(settings: Settings) -> bool:
     return True
+
+
+def _has_bmc(settings: Settings) -> bool:
+    return any(os.path.exists(path) for path in ("/dev/ipmi0", "/dev/ipmi/0", "/dev/ipmidev/0"))
+
+
+def _named(part: str) -> Promising:
+    """Whether the user has named a meter of this kind."""
+    return lambda settings: settings.meter is not None and part in settings.meter
+
+
+def _brought(settings: Settings) -> bool:
+    from energywrap.sources import thirdparty  # asked on the sampler's thread only
+
+    return thirdparty.promising(settings)
 
 
 def _on(platform: str) -> Promising:
@@ -166,5 +185,9 @@ OPENERS: Mapping[str, Opening] = {
     "ioreport": (SLOW, _on("darwin"), _opener("ioreport", "open_ioreport"), ()),
     "powermetrics": (SLOW, _on("darwin"), _opener("powermetrics", "open_powermetrics"), ("ioreport",)),
     "emi": (SLOW, _on("win32"), _opener("emi", "open_emi"), ()),
+    "ipmi": (SLOW, _has_bmc, _opener("ipmi", "open_ipmi"), ()),
+    "plug": (SLOW, _named("+http"), _opener("plugs", "open_plugs"), ()),
+    "snmp": (SLOW, _named("snmp+"), _opener("snmp", "open_snmp"), ()),
+    "thirdparty": (SLOW, _brought, _opener("thirdparty", "open_thirdparty"), ()),
     "model": (MODEL, _always, _opener("modelled", "open_model"), ()),
 }

@@ -115,7 +115,7 @@ def counted_by_powercap(sys_root: str) -> bool:
 
 def text(path: str, most: int = 4096) -> str:
     """What one read(2) of a small file gives: a kernel file may answer a second one anew. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, os.O_RDONLY)
     try:
         return os.read(fd, most).decode("utf-8", "replace")
     finally:
