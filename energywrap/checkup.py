@@ -132,7 +132,7 @@ def _missing(gap: Skipped, total: Total) -> Missing:
     gain = None
     cpu = [part for part in total.components if part.component == Component.CPU]
     opens = gap.what in OPENS_CPU or gap.what.startswith("rapl ")
-    if gap.fix is not None and opens and cpu and cpu[0].basis != Basis.MEASURED:
+    if gap.fix is not None and not gap.expected and opens and cpu and cpu[0].basis != Basis.MEASURED:
         gain = f"the interval of the CPU's energy shrinks from {_band(cpu[0])} to {MEASURED_BAND}"
     return Missing(NAMES.get(gap.what, gap.what), gap.why, gap.fix, gain, gap.expected)
 

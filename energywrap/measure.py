@@ -138,7 +138,8 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
     if settings.meter is not None:
         from energywrap.sources import meters
 
-        meters.parse(settings.meter, settings.origin["meter"])
+        origin = settings.origin["meter"]
+        meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
     idle = None
     if settings.baseline is not None:
         from energywrap import baseline
