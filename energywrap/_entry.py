@@ -46,6 +46,7 @@ class Quick:
     """
 
     TAG = f".{sys.implementation.cache_tag}.pyc"
+    BINARY = getattr(os, "O_BINARY", 0)  # Windows would change some bytes on the way
     UNCHECKED = 8  # bytes of a .pyc before the time and the size of its source
 
     @classmethod
@@ -69,7 +70,7 @@ class Quick:
         folder, name = os.path.split(source)
         try:
             of_source = os.stat(source)
-            fd = os.open(os.path.join(folder, "__pycache__", name[:-3] + cls.TAG), os.O_RDONLY)
+            fd = os.open(os.path.join(folder, "__pycache__", name[:-3] + cls.TAG), os.O_RDONLY | cls.BINARY)
             try:
                 data = os.read(fd, os.fstat(fd).st_size)
             finally:

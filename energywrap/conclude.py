@@ -22,6 +22,7 @@ from energywrap.formats import document
 from energywrap.model import Tree
 from energywrap.record import record, replace
 from energywrap.report import Facts, assemble
+from energywrap.sources.procstat import TICK_S
 from energywrap.words import readable, utc
 
 TYPE_CHECKING = False
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 LOST, LOST_S = 0.9, 0.05  # a meter that counts less than waiting for children does has lost the command
-WAITED = "waited-for children only"
+WAITED = "waited-for children only" if hasattr(os, "wait4") else "looks at the command's processes"
 
 
 @record
@@ -131,9 +132,10 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         measured.duration_s,
     )
     gpus = seen.sources.gpus
-    tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
     git = seen.provenance.git()
-    kept = allocation.reserved(os.environ, cpus, len(os.sched_getaffinity(0)))
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cpus
+    kept = allocation.reserved(os.environ, cpus, affinity)
     return Facts(
         run_id=accepted.run_id,
         parent_run=os.environ.get("ENERGYWRAP_RUN"),
@@ -149,7 +151,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         total=total,
         tallies=fold.tallies,
         skipped=(*seen.sources.skipped, *sources_of.explain(settings, seen.sources.absent)),
-        share=attribution.share(measured.tree.cpu_s, fold.busy_s, tick_s, cpus),
+        share=attribution.share(measured.tree.cpu_s, fold.busy_s, TICK_S, cpus),
         live=measured.live,
         tree=measured.tree,
         place=where,
@@ -173,9 +175,9 @@ def _tree(
 ) -> Tree:
     before = seen.moved_before
     return Tree(
-        cpu_s=ending.cpu_s if counted is None else max(counted, ending.cpu_s),
+        cpu_s=(ending.cpu_s or None) if counted is None else max(counted, ending.cpu_s),  # 0: it was not seen
         method=WAITED if counted is None else seen.sampler.meter.method,
-        rusage_cpu_s=ending.cpu_s,
+        rusage_cpu_s=ending.cpu_s or None,
         max_rss_bytes=ending.max_rss_bytes or None,
         max_rss_bound="exact" if ending.max_rss_bytes > child.rss_at_fork_bytes else "at most",
         read_bytes=moved[0] - before[0] if moved and before else None,

@@ -18,6 +18,9 @@ def write_stderr(data: bytes) -> None:
         import select
     except ImportError:  # no descriptor left to load it with
         return
+    if not hasattr(select, "poll"):  # Windows, where only sockets can be asked
+        _write_all(data)
+        return
     poller = select.poll()
     poller.register(2, select.POLLOUT)
     piece = 512  # no more than PIPE_BUF, so a writable pipe takes it whole
@@ -26,3 +29,11 @@ def write_stderr(data: bytes) -> None:
             data = data[os.write(2, data[:piece]) :]
     except OSError:
         pass  # nobody can be told
+
+
+def _write_all(data: bytes) -> None:
+    try:
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError:
+        pass  # as above

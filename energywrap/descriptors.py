@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from energywrap import syscalls
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,7 @@ def inherited() -> list[int]:
     for fd in (0, 1, 2):
         if not _is_open(fd):
             try:
-                os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # takes the lowest free number
+                os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
             except OSError:
                 break  # a root without devices
     return found
@@ -31,7 +33,7 @@ def let_go(inherited: Sequence[int]) -> None:
     for fd in inherited:
         os.close(fd)
     try:
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        null = os.open(os.devnull, os.O_RDWR)
     except OSError:
         return  # a root without devices: the caller's files stay open a little longer
     for fd in (0, 1):
@@ -44,10 +46,14 @@ def let_go(inherited: Sequence[int]) -> None:
 
 
 def _listed() -> Sequence[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc/self/fd")]
-    except (OSError, ValueError):
-        return range(WITHOUT_PROC)
+    if syscalls.WINDOWS:
+        return ()  # there they are handles, which the command gets by other ways
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            return [int(name) for name in os.listdir(folder)]
+        except (OSError, ValueError):
+            continue
+    return range(WITHOUT_PROC)
 
 
 def _is_open(fd: int) -> bool:

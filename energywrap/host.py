@@ -5,43 +5,60 @@ from __future__ import annotations
 import os
 import sys
 
+from energywrap import syscalls
 from energywrap.model import Git, Host
+from energywrap.record import record
 from energywrap.sources.procstat import ram_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from energywrap.model import Gpu
 
 CPUINFO_BYTES = 8192  # one processor's lines; the whole file takes milliseconds on a large machine
 NVIDIA, AMD, INTEL = "0x10de", "0x1002", "0x8086"
+MAKERS = {
+    NVIDIA: ("NVIDIA GPU", {"nvml"}),
+    AMD: ("AMD GPU", {"amdsmi", "amdgpu"}),
+    INTEL: ("Intel GPU", {"intelgpu"}),
+}
 GPU_CLASSES = ("0x0300", "0x0302", "0x0380", "0x1200")  # display and processing accelerators
 ROOT_BUS = "0000:00:"
 GIT_TIMEOUT_S, GIT_PART, GIT_NEEDS_S = 1.0, 0.1, 0.05  # at most; of the run's duration; too little to ask
 SALT_BYTES = 32
 
 
+@record
+class System:
+    """What the operating system calls itself, this host, its own version and the processor's kind."""
+
+    name: str
+    host: str
+    release: str
+    machine: str
+
+
 def facts(gpus: Sequence[Gpu], state_folder: str | None) -> Host:
     """What there is to say about this machine; a fact that cannot be read is None."""
     cpuinfo = _text("/proc/cpuinfo", CPUINFO_BYTES)
-    uname = os.uname()
+    system = _system()
     return Host(
         name_hash=name_hash(state_folder),
-        cpu=_cpu(cpuinfo) or uname.machine,
+        cpu=_cpu(cpuinfo) or _chip() or system.machine,
         logical_cpus=os.cpu_count() or 1,
         ram_bytes=_ram_bytes(),
         gpus=tuple(gpus),
-        os=_os_name() or uname.sysname,
-        kernel=f"{uname.sysname} {uname.release} {uname.machine}",
+        os=_os_name() or system.name,
+        kernel=f"{system.name} {system.release} {system.machine}",
         virtualisation=_virtualisation(cpuinfo),
         container=_container(),
         python=".".join(map(str, sys.version_info[:3])),
     )
 
 
-def unread_gpus(sys_root: str, read: Sequence[Gpu]) -> list[str]:
-    """Kinds of graphics processors on the PCI bus that no open source speaks for."""
+def unread_gpus(sys_root: str, answered: Collection[str]) -> list[str]:
+    """Kinds of graphics processors on the PCI bus that none of the sources that answered speaks for."""
     vendors = set()
     folder = os.path.join(sys_root, "bus/pci/devices")
     for device in _listing(folder):
@@ -51,10 +68,9 @@ def unread_gpus(sys_root: str, read: Sequence[Gpu]) -> list[str]:
                 ROOT_BUS
             ):  # Intel's integrated ones are in the package
                 vendors.add(vendor)
-    names = {AMD: "AMD GPU", INTEL: "Intel GPU"}
-    if not read:
-        names[NVIDIA] = "NVIDIA GPU"
-    return sorted(names[vendor] for vendor in vendors if vendor in names)
+    return sorted(
+        name for vendor, (name, sources) in MAKERS.items() if vendor in vendors and not sources & {*answered}
+    )
 
 
 def repository(folder: str) -> Git | None:
@@ -119,7 +135,6 @@ def _packed(text: str, reference: str) -> str:
 
 def name_hash(state_folder: str | None) -> str | None:
     """A keyed hash of the host's name: the same in all reports of this user, meaningless to anyone else."""
-    name = os.uname().nodename
     if state_folder is None:
         return None
     from _blake2 import blake2b  # hashlib takes 5 ms and opens OpenSSL
@@ -132,7 +147,9 @@ def name_hash(state_folder: str | None) -> str | None:
             salt = _bytes(path)
     except OSError:
         return None
-    digest: str = blake2b(name.encode("utf-8", "surrogateescape"), key=salt, digest_size=8).hexdigest()
+    digest: str = blake2b(
+        _system().host.encode("utf-8", "surrogateescape"), key=salt, digest_size=8
+    ).hexdigest()
     return digest
 
 
@@ -142,7 +159,7 @@ def _new_salt(path: str) -> None:
     temporary = f"{path}.{os.getpid()}"
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(os.urandom(SALT_BYTES))
-    os.rename(temporary, path)
+    os.replace(temporary, path)
 
 
 def _bytes(path: str) -> bytes:
@@ -153,6 +170,16 @@ def _bytes(path: str) -> bytes:
         return b""
 
 
+def _system() -> System:
+    if hasattr(os, "uname"):
+        uname = os.uname()
+        return System(uname.sysname, uname.nodename, uname.release, uname.machine)
+    import platform  # takes 10 ms
+
+    found = platform.uname()
+    return System(found.system, found.node, found.release, found.machine)
+
+
 def _cpu(cpuinfo: str) -> str | None:
     for key in ("model name", "Model", "Hardware", "cpu"):
         for line in cpuinfo.splitlines():
@@ -160,6 +187,17 @@ def _cpu(cpuinfo: str) -> str | None:
             if name.strip() == key and value.strip():
                 return value.strip()
     return None
+
+
+def _chip() -> str | None:
+    """What macOS calls its chip, else what Python knows of the processor; Linux has told in /proc."""
+    if syscalls.LINUX:
+        return None
+    import platform
+
+    from energywrap.sources import ioreport
+
+    return ioreport.this_mac().chip or platform.processor() or None
 
 
 def _ram_bytes() -> int | None:

@@ -6,16 +6,16 @@ power supply is ignored, and the one before it counts.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from contextlib import suppress
 
+from energywrap import syscalls
 from energywrap.formats import document
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from energywrap.model import Checkpoint, JournalHead
 
@@ -24,6 +24,8 @@ MOST_LINES = (
     720  # more than an hour; then the file starts again with the last line: a week is no larger than that
 )
 SUFFIX, ASIDE = ".journal", ".unreadable"
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would write two bytes for each end of line
+LOCKED_BYTE = (1 << 31) - 2  # Windows locks bytes, and nobody else can read those: one that is never written
 
 
 class Journal:
@@ -43,31 +45,36 @@ class Journal:
         else:
             _write(self._fd, data)
             self._lines += 1
-        os.fdatasync(self._fd)
+        getattr(os, "fdatasync", os.fsync)(self._fd)
 
     def _start(self, data: bytes) -> None:
         os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
         temporary = f"{self.path}.new"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
-        fd = os.open(temporary, flags, 0o600)
+        if syscalls.WINDOWS:  # where no open file can be renamed
+            temporary = self.path
+            self._let_go()
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | BINARY, 0o600)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who can lock it finds nobody writing it
+            _lock(fd)  # who can lock it finds nobody writing it
             _write(fd, self._head + data)
-            os.rename(temporary, self.path)
+            if temporary != self.path:
+                os.rename(temporary, self.path)
         except OSError:
             os.close(fd)
             os.unlink(temporary)
             raise
+        self._let_go()
+        self._fd, self._lines = fd, 1
+
+    def _let_go(self) -> None:
         if self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._lines = fd, 1
+            self._fd = -1
 
     def remove(self) -> None:
         """The report is written: nothing of the journal is needed any more."""
         if self._fd >= 0:
-            with suppress(OSError):  # somebody may have cleared the folder
-                os.unlink(self.path)
-            os.close(self._fd)
+            _finish(self._fd, lambda: os.unlink(self.path))
             self._fd = -1
 
 
@@ -82,9 +89,8 @@ class Found:
 
     def close(self, *, remove: bool) -> None:
         """Let go of it: it is reported and goes, or it is put aside for a person to look at."""
-        with suppress(OSError):
-            os.unlink(self.path) if remove else os.rename(self.path, self.path + ASIDE)
-        os.close(self.fd)
+        aside = self.path + ASIDE
+        _finish(self.fd, lambda: os.unlink(self.path) if remove else os.replace(self.path, aside))
 
 
 def folder_in(state: str) -> str:
@@ -106,7 +112,9 @@ def left_behind(folder: str) -> Iterator[Found]:
 
 
 def identity(pid: int) -> tuple[str, str]:
-    """When a process started and in which boot of the machine; empty where /proc does not tell."""
+    """When a process started and in which boot of the machine; empty where nobody tells or it is gone."""
+    if not syscalls.LINUX:
+        return _start_by_psutil(pid), ""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             started = file.read().rpartition(b") ")[2].split()[19].decode()
@@ -116,14 +124,25 @@ def identity(pid: int) -> tuple[str, str]:
         return "", ""
 
 
+def _start_by_psutil(pid: int) -> str:
+    try:
+        import psutil
+    except ImportError:
+        return ""
+    try:
+        return repr(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return ""
+
+
 def _claimed(path: str) -> Found | None:
     """The journal, locked; None if its run lives, another is at it, or it is none that we can read."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(path, os.O_RDWR | BINARY)
     except OSError:
         return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(fd)
         with open(fd, "rb", closefd=False) as file:
             head, *lines = file.readlines() or [b""]
         about = document.from_line("JournalHead", head)
@@ -142,6 +161,30 @@ def _whole(lines: list[bytes]) -> Iterator[Checkpoint]:
             yield document.from_line("Checkpoint", line)
         except ValueError:
             continue
+
+
+def _lock(fd: int) -> None:
+    """Lock an open file for this process alone, until it is closed. Raises OSError if another has done so."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        os.lseek(fd, LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        os.lseek(fd, 0, os.SEEK_SET)
+    else:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _finish(fd: int, change: Callable[[], None]) -> None:
+    """Remove or rename a locked file, then let go of it; Windows wants it the other way round."""
+    if syscalls.WINDOWS:
+        os.close(fd)
+    with suppress(OSError):  # somebody may have cleared the folder
+        change()
+    if not syscalls.WINDOWS:
+        os.close(fd)
 
 
 def _write(fd: int, data: bytes) -> None:

@@ -17,7 +17,7 @@ else:
     import _signal
 
 OWN_FAILURE = 125
-PYTHON_IGNORES = (_signal.SIGPIPE, _signal.SIGXFSZ)
+PYTHON_IGNORES = syscalls.numbers("SIGPIPE", "SIGXFSZ")
 # programs that pass on the dispositions they were given, as the shells do
 HANDING_ON = {b"sh", b"dash", b"bash", b"zsh", b"ksh", b"fish", b"busybox", b"systemd", b"init", b"make",
               b"sudo", b"su", b"xargs", b"env", b"nohup", b"setsid", b"timeout", b"nice", b"strace",

@@ -14,14 +14,19 @@ if TYPE_CHECKING:
 else:
     import _signal
 
-UNBLOCKABLE = {_signal.SIGKILL, _signal.SIGSTOP, 32, 33}
+UNBLOCKABLE = {*syscalls.numbers("SIGKILL", "SIGSTOP"), 32, 33}
 
 
 def leave_as(ending: Ending) -> None:
     """End this process exactly as the command ended. Does not return."""
     if ending.signal is not None:
         _die_of(ending.signal)
-    os._exit(ending.code)
+    os._exit(_as_int(ending.code))
+
+
+def _as_int(code: int) -> int:
+    """The same 32 bits as the signed number that exit(3) takes: a crash on Windows has the highest set."""
+    return code - (1 << 32) if code >= 1 << 31 else code
 
 
 def _die_of(number: int) -> None:

@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 
-from energywrap import accounting, config, descriptors, runner, sources, waiting
+from energywrap import accounting, config, descriptors, sources
 from energywrap.errors import UserError
 from energywrap.record import record
 from energywrap.sampler import Sampler
+
+if sys.platform.startswith("linux"):
+    from energywrap import runner, waiting
+else:
+    from energywrap import portable as runner
+    from energywrap import portable as waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

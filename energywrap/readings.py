@@ -64,6 +64,7 @@ class Snapshot:
     tree_s: float | None  # CPU seconds of the command's tree
     values: dict[str, float]
     read_at_s: dict[str, float]
+    stat: bytes = b""  # the kernel's lines about CPUs, where it has such
 
 
 @record

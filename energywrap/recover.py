@@ -24,6 +24,7 @@ from energywrap.formats import document
 from energywrap.model import Checkpoint, JournalHead, RunReport, Tree
 from energywrap.record import record
 from energywrap.report import Facts, assemble, settings_table
+from energywrap.sources.procstat import TICK_S
 from energywrap.trace import Recorder
 from energywrap.words import readable, utc
 
@@ -127,7 +128,7 @@ def _report(found: Found) -> RunReport:
     head, last = found.head, found.checkpoints[-1]
     settings = _settings(head)
     total = balance.total(plan.choose(head.channels), last.tallies, last.at_s)
-    tick_s, cpus = 1.0 / os.sysconf("SC_CLK_TCK"), os.cpu_count() or 1
+    cpus = os.cpu_count() or 1
     facts = Facts(
         run_id=head.run_id,
         parent_run=head.parent_run,
@@ -143,7 +144,7 @@ def _report(found: Found) -> RunReport:
         total=total,
         tallies=last.tallies,
         skipped=head.skipped,
-        share=attribution.share(last.tree_s, last.busy_s, tick_s, cpus),
+        share=attribution.share(last.tree_s, last.busy_s, TICK_S, cpus),
         live=head.live,
         tree=Tree(last.tree_s, head.method, None, None, "unknown", None, None),
         place=head.place,

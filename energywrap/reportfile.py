@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
+from energywrap import syscalls
 from energywrap.errors import UserError
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # else a pipe that nobody reads would hold us up; Windows has none
 
 
 class NotWritten(UserError):
@@ -26,9 +30,11 @@ class Target:
     reason: str | None  # why there is no path
 
 
-def state_folder(environ: Mapping[str, str]) -> str | None:
-    """energywrap's folder under the user's state directory (XDG); None when no home is known."""
+def state_folder(environ: Mapping[str, str], *, platform: str = sys.platform) -> str | None:
+    """energywrap's folder under the user's state directory (XDG, or %LOCALAPPDATA%); None without a home."""
     base = environ.get("XDG_STATE_HOME")
+    if platform == "win32" and not os.path.isabs(base or ""):
+        base = environ.get("LOCALAPPDATA")
     if not base or not os.path.isabs(base):
         home = environ.get("HOME")
         home = home if home and os.path.isabs(home) else _home_of_user()
@@ -85,11 +91,11 @@ def _replace(path: str, data: bytes) -> None:
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     temporary = os.path.join(folder, f".energywrap-{os.getpid()}.tmp")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
-        os.rename(temporary, path)
+        os.replace(temporary, path)
     except OSError:
         os.unlink(temporary)
         raise
@@ -104,11 +110,12 @@ def _special(path: str, where: str) -> Target | None:
     if stat.S_ISREG(mode) and not path.startswith(("/dev/", "/proc/")):
         return None
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | NONBLOCK)
     except OSError as err:
         raise UserError(f"{where} cannot be opened: {err.strerror}") from err
-    os.set_blocking(fd, True)  # a slow reader gets the whole report
-    if fd <= 2:
+    if NONBLOCK:
+        os.set_blocking(fd, True)  # a slow reader gets the whole report
+    if fd <= 2 and not syscalls.WINDOWS:
         import fcntl
 
         low, fd = fd, fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from energywrap import syscalls
 from energywrap.errors import UserError
 from energywrap.launch import PYTHON_IGNORES, Launch, become, exact_bytes
 from energywrap.record import record
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 else:
     import _signal  # `signal` itself wraps the same functions in enums that take 5 ms to build
 
-UNBLOCKABLE = {_signal.SIGKILL, _signal.SIGSTOP, 32, 33}  # 32, 33 belong to the C library's threads
+UNBLOCKABLE = {*syscalls.numbers("SIGKILL", "SIGSTOP"), 32, 33}  # 32, 33 belong to the C library's threads
 
 
 @record

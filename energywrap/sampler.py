@@ -58,7 +58,7 @@ class Sampler:
         now, own_s = time.monotonic(), time.process_time()
         meter = self._meter
         tree_s = 0.0 if meter is None else meter.cpu_s() if meter.live else None
-        busy_s, ahead_s = _busy_s(), _clock_ahead()
+        (stat, busy_s), ahead_s = _busy(), _clock_ahead()
         values: dict[str, float] = {}
         read_at_s: dict[str, float] = {}
         for source in self.sources.opened:
@@ -67,7 +67,7 @@ class Sampler:
             at_s = (before + time.monotonic()) / 2 - self._start_s
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
-        snapshot = Snapshot(now - self._start_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s)
+        snapshot = Snapshot(now - self._start_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat)
         self._pending.append(snapshot)
         return snapshot
 
@@ -132,11 +132,13 @@ class Sampler:
         return True
 
 
-def _busy_s() -> float | None:
+def _busy() -> tuple[bytes, float | None]:
+    """The kernel's lines about CPUs and the busy seconds of all of them."""
     try:
-        return procstat.busy_s()
+        stat = procstat.read()
+        return stat, procstat.busy_s(stat)
     except (OSError, ValueError):
-        return None
+        return b"", None
 
 
 def _clock_ahead() -> float:

@@ -7,6 +7,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal as _signal
     from collections.abc import Callable
 
     Argument = int | bytes
@@ -23,16 +24,23 @@ if TYPE_CHECKING:
     _raw = _Raw()
 else:
     import _ctypes as _raw
+    import _signal
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_CHILD_SUBREAPER = 1, 4, 15, 36
-LINUX = sys.platform.startswith("linux")
+LINUX, WINDOWS = sys.platform.startswith("linux"), sys.platform == "win32"
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit in which wait4(2) tells the peak of memory
+
+
+def numbers(*names: str) -> set[int]:
+    """The numbers of those of the named signals that this system has."""
+    return {getattr(_signal, name) for name in names if hasattr(_signal, name)}
 
 
 def library_present(name: str) -> bool:
     """Whether the dynamic linker finds a shared library; it stays loaded if so."""
     try:
         _raw.dlopen(name, os.RTLD_NOW)
-    except OSError:
+    except (OSError, AttributeError):
         return False
     return True
 

@@ -21,9 +21,9 @@ else:
     import _signal
 
 NOT_FOUND, NOT_RUNNABLE = 127, 126
-STOPS = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
-TIMERS = {_signal.SIGALRM, _signal.SIGVTALRM, _signal.SIGPROF}  # they survive an exec, but not a fork
-ENDINGS = {_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP, _signal.SIGQUIT}
+STOPS = syscalls.numbers("SIGTSTP", "SIGTTIN", "SIGTTOU")
+TIMERS = syscalls.numbers("SIGALRM", "SIGVTALRM", "SIGPROF")  # they survive an exec, but not a fork
+ENDINGS = syscalls.numbers("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 STARTED_AFTER_S = 0.0003  # by then it has got a CPU; to be busy before might take it that one
 FOLLOWED_AFTER_S = 0.05  # shorter commands get neither a sampler nor anything else started for them
 
@@ -62,9 +62,13 @@ def confirm(child: Child, name: str) -> None:
     answer = os.read(child.failure, 4)
     os.close(child.failure)
     if answer:
-        number = int.from_bytes(answer, "little")
-        why = f"{name or repr(name)}: {os.strerror(number)}{_hint(name, number)}"
-        raise NotStarted(why, NOT_FOUND if number == errno.ENOENT else NOT_RUNNABLE)
+        raise refusal(name, int.from_bytes(answer, "little"))
+
+
+def refusal(name: str, number: int) -> NotStarted:
+    """What to say of a command that cannot be executed, and the status that a shell would give."""
+    why = f"{name or repr(name)}: {os.strerror(number)}{_hint(name, number)}"
+    return NotStarted(why, NOT_FOUND if number == errno.ENOENT else NOT_RUNNABLE)
 
 
 def wait(

@@ -42,10 +42,10 @@ for number in map(int, sys.argv[1:]):
 os.write(1, b"ready\\n")
 while True: signal.pause()
 """
-# Burns CPU time: so many seconds of it in a child of its own.
+# Burns so many seconds of CPU time in a child of its own, which can be looked at for a while afterwards.
 BURNER = """
 import subprocess, sys, time
-code = f"import time\\nwhile time.process_time() < {sys.argv[1]}: pass\\ntime.sleep(0.3)"
+code = f"import time\\nwhile time.process_time() < {sys.argv[1]}: pass\\ntime.sleep(1.2)"
 subprocess.run([sys.executable, "-I", "-S", "-c", code])
 """
 INODES = "import json, os, sys\nprint(json.dumps([os.fstat(int(fd)).st_ino for fd in sys.argv[1:]]))"
@@ -438,8 +438,10 @@ for module in pkgutil.walk_packages(energywrap.__path__, "energywrap."):
 @pretending
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_whole_run_gives_a_sound_report(system: str, place: Place) -> None:
-    code = "import os, time\nwhile time.process_time() < 0.5: pass\nprint('said', flush=True)\nos._exit(3)"
-    done = place.elsewhere(system, *python(code)).done()
+    burn = "import os, time\nwhile time.process_time() < 0.5: pass\n"
+    done = place.elsewhere(
+        system, *python(burn + "time.sleep(1); print('said', flush=True); os._exit(3)")
+    ).done()
     report = done.seen
 
     assert (done.status, done.out) == (3, "said\n")
@@ -514,10 +516,10 @@ def test_the_doctor_says_what_can_be_measured(system: str, place: Place) -> None
 
 @pretending
 def test_psutil_tells_of_the_machine_what_the_kernel_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    busy_s, cpus, ram = procstat.busy_s(), procstat.cpus(), procstat.ram_bytes()
+    busy_s, cpus, ram = procstat.busy_s(procstat.read()), procstat.cpus(), procstat.ram_bytes()
     monkeypatch.setattr(syscalls, "LINUX", False)
 
-    assert procstat.busy_s() == pytest.approx(busy_s, rel=0.1)
+    assert procstat.busy_s(procstat.read()) == pytest.approx(busy_s, rel=0.1)
     assert (procstat.cpus(), procstat.ram_bytes()) == (cpus, ram)
 
 
@@ -525,7 +527,7 @@ def test_without_psutil_there_is_no_reading(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(syscalls, "LINUX", False)
     monkeypatch.setitem(sys.modules, "psutil", None)
 
-    for read in (procstat.busy_s, procstat.cpus, procstat.ram_bytes):
+    for read in (lambda: procstat.busy_s(procstat.read()), procstat.cpus, procstat.ram_bytes):
         with pytest.raises(OSError, match="psutil"):
             read()
 

@@ -18,8 +18,8 @@ PACKAGE = Path(energywrap.__file__).parent
 BEFORE = {
     "energywrap", *(f"energywrap.{name}" for name in (
         "_entry", "accounting", "accounting.perf", "config", "descriptors", "errors", "launch", "measure",
-        "options", "readings", "record", "runner", "sampler", "sources", "sources.procstat", "syscalls",
-        "units", "waiting")),
+        "options", "readings", "record", "runner", "sampler", "sources", "sources.procstat",
+        "sources.registry", "syscalls", "units", "waiting")),
     "_ctypes", "errno", "__future__", "gc", "marshal",
 }  # fmt: skip
 # Each of them takes longer to load than the rest of a short run.

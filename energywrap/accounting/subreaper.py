@@ -29,6 +29,10 @@ class Waited(Reaped):
 
     method = "waited-for children only"
 
+    def cpu_s(self) -> float | None:
+        """As above; None on Windows, which does not count what children have used."""
+        return None if syscalls.WINDOWS else super().cpu_s()
+
 
 def _children_s() -> float:
     times = os.times()

@@ -15,28 +15,52 @@ if TYPE_CHECKING:
     from typing import Any
 
 STAT = "/proc/stat"
-FIRST_LINE = 512  # bytes that surely hold it
+PIECE = 65536  # bytes: enough for some six hundred processors
 WINDOWS_TICK_S = 1.0 / 64
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else WINDOWS_TICK_S
 PARTS = ("user", "nice", "system", "irq")  # psutil's; on Windows `system` holds the time of interrupts
 _open: dict[str, int] = {}
 
 
-def busy_s(stat: str = STAT) -> float:
+def read(stat: str = STAT) -> bytes:
+    """The kernel's lines about CPUs as they are, to be taken apart later; empty on other systems than Linux.
+
+    Raises OSError when they cannot be read.
+    """
+    if not syscalls.LINUX:
+        return b""
+    fd = _open.get(stat)
+    if fd is None:  # it stays open: opening it anew costs more than reading it
+        fd = _open[stat] = os.open(stat, os.O_RDONLY | os.O_CLOEXEC)
+    text = os.pread(fd, PIECE, 0)
+    while len(text) % PIECE == 0 and (more := os.pread(fd, PIECE, len(text))):
+        text += more
+    end = text.find(b"\nintr")
+    return text if end < 0 else text[:end]
+
+
+def busy_s(text: bytes) -> float:
     """Busy CPU seconds of all CPUs since the machine started (guests' time included, steal not).
 
-    The sum of user, nice, system, irq and softirq. Raises OSError or ValueError when it cannot be read.
+    The sum of user, nice, system, irq and softirq. Raises OSError or ValueError when it cannot be told.
     """
     if not syscalls.LINUX:
         times = _psutil().cpu_times()
         return sum(float(getattr(times, part, 0.0)) for part in PARTS)
-    fd = _open.get(stat)
-    if fd is None:  # it stays open: opening it anew costs more than reading it
-        fd = _open[stat] = os.open(stat, os.O_RDONLY | os.O_CLOEXEC)
-    fields = os.pread(fd, FIRST_LINE, 0).partition(b"\n")[0].split()
-    if len(fields) < 8 or fields[0] != b"cpu":
-        raise ValueError(f"{stat} has an unknown form")
-    user, nice, system, _idle, _iowait, irq, softirq = map(int, fields[1:8])
+    name, *fields = text[: text.find(b"\n")].split()
+    if name != b"cpu" or len(fields) < 7:
+        raise ValueError("the kernel's lines about CPUs have an unknown form")
+    return _busy_s(fields)
+
+
+def each_busy_s(text: bytes) -> dict[bytes, float]:
+    """The same of every CPU by its name; empty where that is not known."""
+    lines = (line.split() for line in text.splitlines()[1:])
+    return {line[0]: _busy_s(line[1:]) for line in lines if line[:1] and len(line) > 7}
+
+
+def _busy_s(fields: list[bytes]) -> float:
+    user, nice, system, _idle, _iowait, irq, softirq = map(int, fields[:7])
     return (user + nice + system + irq + softirq) * TICK_S
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 QUICK, SLOW, MODEL = "before the command", "on the sampler's thread", "from the snapshots alone"
 ROOT_BUS = "0000:00:"
-USUAL = ("rapl", "model")  # of the others most machines have none: their absence is worth no line
+USUAL = (
+    ("rapl", "model") if syscalls.LINUX else ("model",)
+)  # of the others most machines have none: their absence is worth no line
 
 NAMES = {
     "rapl": "energy counters of CPU and memory (RAPL)",
@@ -91,7 +93,7 @@ def _has_registers(settings: Settings) -> bool:
 
 
 def _has_driver(settings: Settings) -> bool:
-    return not syscalls.LINUX or syscalls.library_present("libnvidia-ml.so.1")
+    return syscalls.WINDOWS or (syscalls.LINUX and syscalls.library_present("libnvidia-ml.so.1"))
 
 
 def _always(settings: Settings) -> bool:
