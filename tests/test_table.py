@@ -206,7 +206,36 @@ ODD = replace(
     ),
     warnings=("[/] \x1b]0;title\x07",),
 )
-REPORTS = {"laptop": LAPTOP, "vm": VM, "nothing": NOTHING, "odd": ODD}
+PLUG = ComponentEnergy(
+    Component.MACHINE, "wall", 412_000.0, 391_400.0, 432_600.0, Basis.MEASURED, "plug shelly2", 0.97
+)
+METERED = replace(
+    LAPTOP,
+    components=(
+        *LAPTOP.components[:2],
+        replace(LAPTOP.components[2], coverage=1.0, shared="processes of others cannot be told apart here"),
+        ComponentEnergy(
+            Component.REST, "all else", 39_107.1, 0.0, 77_642.3, Basis.MEASURED,
+            "plug shelly2 less the parts", 0.97,
+        ),
+    ),
+    meter=PLUG,
+    scopes={
+        "machine": Scope(412_000.0, 391_400.0, 432_600.0, 4.74, 4.2, 5.3, None, None, None, "all"),
+        "command": LAPTOP.scopes["command"],
+        "marginal": Scope(
+            201_000.0, 180_000.0, 221_000.0, 2.31, 2.0, 2.7, None, None, None,
+            "above the idle baseline (measured over 30 s, 3 days ago), its share of that per sampling interval",
+        ),
+        "reserved_idle": Scope(
+            18_000.0, 16_000.0, 20_000.0, 0.21, 0.18, 0.24, None, None, None,
+            "25 % of the idle energy of CPU and memory: the CPUs reserved",
+        ),
+    },
+    not_measured=(),
+    warnings=(),
+)  # fmt: skip
+REPORTS = {"laptop": LAPTOP, "metered": METERED, "vm": VM, "nothing": NOTHING, "odd": ODD}
 GOLDEN_LOOKS = [
     *(
         (name, f"{name}-{width}.txt", Look(width, False, "utf-8"))

@@ -105,7 +105,9 @@ def _energies(report: RunReport, ascii_only: bool) -> Table:
 def _scope_words(name: str, scope: Scope, report: RunReport) -> Text:
     if name == "machine":
         return _meter_words(report.meter) if report.meter else Text("all that ran meanwhile")
-    return _share_words(scope) if name == "command" else Text(scope.method or "")
+    if name == "command":
+        return _share_words(scope)
+    return Text((scope.method or "").partition(", its share")[0].removeprefix("above the "))
 
 
 def _meter_words(meter: ComponentEnergy) -> Text:
@@ -241,6 +243,8 @@ def _scaled(value: float | None, units: tuple[tuple[str, float], ...], least: fl
     """Three significant digits in the largest unit of which there are at least `least`."""
     if value is None:
         return "-"
+    if value == 0:
+        return f"0 {next(name for name, size in units if size == 1)}"
     fitting = [unit for unit in units if abs(value) >= unit[1] * (least if unit[1] > 1 else 0.9995)]
     name, size = fitting[-1] if fitting else units[0]
     shown = f"{value / size:.3g}"
