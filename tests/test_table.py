@@ -225,7 +225,7 @@ METERED = replace(
         "command": LAPTOP.scopes["command"],
         "marginal": Scope(
             201_000.0, 180_000.0, 221_000.0, 2.31, 2.0, 2.7, None, None, None,
-            "above the idle baseline (measured over 30 s, 3 days ago), its share of that per sampling interval",
+            "above the idle baseline (measured over 30 s, 3 days ago), its share of that",
         ),
         "reserved_idle": Scope(
             18_000.0, 16_000.0, 20_000.0, 0.21, 0.18, 0.24, None, None, None,
@@ -376,7 +376,7 @@ def test_every_part_of_the_report_that_bears_on_trust_is_shown() -> None:
     ("value", "text"),
     [
         (None, "-"),
-        (0.0, "0 uJ"),
+        (0.0, "0 J"),
         (1.5e-6, "1.5 uJ"),
         (9.996e-4, "1 mJ"),
         (0.5, "500 mJ"),
