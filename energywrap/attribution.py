@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from energywrap.balance import Total
     from energywrap.model import ComponentEnergy, Idle, Tally
 
-METHOD = "share of the machine's busy CPU time, per sampling interval; GPUs by their own share, else whole"
-TOTALS_METHOD = (
-    "share of the machine's busy CPU time, over the whole run; GPUs by their own share, else whole"
+METHOD = (
+    "share of the machine's busy CPU time, per sampling interval; memory by what the command holds of "
+    "it where that was seen; GPUs by their own share, else whole"
 )
+TOTALS_METHOD = (
+    "share of the machine's busy CPU time, over the whole run; memory by what the command holds of "
+    "it where that was seen; GPUs by their own share, else whole"
+)
+HELD_DOUBT = 0.2  # looked at every ten seconds, and what the kernel caches for it is not in it
 GPU_DOUBT = 0.1  # the driver samples who uses a GPU now and then
 
 
@@ -53,15 +58,27 @@ def share(tree_s: float | None, busy_s: float | None, tick_s: float, cpus: int) 
     return Share(tree_s / busy, tree_s / (busy + doubt), tree_s / least if least > 0 else 1.0)
 
 
-def command(total: Total, tallies: Mapping[str, Tally], whole: Share, live: bool) -> Joules:
+def command(
+    total: Total, tallies: Mapping[str, Tally], whole: Share, live: bool, *, held: bool = False
+) -> Joules:
     """The command's joules: CPU, RAM and rest by its share of CPU time, GPUs by their own."""
     value = low = high = 0.0
     for energy, channel in zip(total.components, total.channels):
-        part, least, most = _part(energy, tallies.get(channel) if channel else None, whole, live)
+        tally = tallies.get(channel) if channel else None
+        known = _held(energy, tally) if held else None
+        part, least, most = known or _part(energy, tally, whole, live)
         value += part * energy.energy_j
         low += least * energy.low_j
         high += most * energy.high_j
     return Joules(value, low, high)
+
+
+def _held(energy: ComponentEnergy, tally: Tally | None) -> tuple[float, float, float] | None:
+    """The part of the memory that the command holds, where that was looked at."""
+    if energy.component != Component.RAM or tally is None or tally.joules <= 0:
+        return None
+    part = min(1.0, tally.shared_j / tally.joules)
+    return part, part * (1 - HELD_DOUBT), min(1.0, part * (1 + HELD_DOUBT))
 
 
 def _part(

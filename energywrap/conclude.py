@@ -166,6 +166,7 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         busy_s=fold.busy_s,
         warnings=(*seen.sampler.warnings, *seen.sources.warnings()),
         baseline=seen.sampler.baseline,
+        held=fold.held,
         reserved_part=kept.part if kept is not None else None,
     )
 

@@ -47,6 +47,7 @@ class Fold:
         self._before: Snapshot | None = None
         self._modelled_before: Snapshot | None = None
         self._share: float | None = None
+        self.held = False  # whether it was seen what part of the memory the command holds
         self.tallies = {name: Tally() for name in self._modelled}
         self.trace = Recorder(period_s)
         self.busy_s: float | None = None  # of all CPUs of the machine
@@ -72,6 +73,7 @@ class Fold:
             if now.busy_s is not None and before.busy_s is not None:
                 self.busy_s = (self.busy_s or 0.0) + now.busy_s - before.busy_s
             self._share = _share(before, now, self._share)
+        self.held = self.held or now.held is not None
         for name, channel in self._read.items():
             at_s = now.read_at_s.get(channel.id, now.at_s)
             share = self._part(channel, now)
@@ -86,7 +88,9 @@ class Fold:
             return channel.share
         if channel.share_id is not None:
             return min(1.0, max(0.0, now.values.get(channel.share_id, 1.0)))
-        return 1.0 if channel.component == Component.GPU else self._share
+        if channel.component == Component.GPU:
+            return 1.0
+        return _for_part(channel, now, self._share)
 
     def _reckon(self, model: Model, now: Snapshot, final: bool, suspended: bool) -> None:
         """The model's own steps are longer than those of the readings: each has the share of its whole."""
@@ -96,7 +100,8 @@ class Fold:
         before, self._modelled_before = self._modelled_before, now
         share = _share(before, now, self._share) if before is not None else None
         for name, channel in self._modelled.items():
-            self._take(name, channel, values.get(name), energy.Moment(now.at_s, share, suspended))
+            moment = energy.Moment(now.at_s, _for_part(channel, now, share), suspended)
+            self._take(name, channel, values.get(name), moment)
 
     def _take(self, name: str, channel: Channel, value: float | None, moment: energy.Moment) -> None:
         old = self.tallies[name]
@@ -105,6 +110,11 @@ class Fold:
         seconds = new.covered_s - old.covered_s
         if seconds > 0 and not name.endswith(COMPANIONS):
             self.trace.add(name, moment.at_s - seconds, moment.at_s, new.joules - old.joules)
+
+
+def _for_part(channel: Channel, now: Snapshot, share: float | None) -> float | None:
+    """Memory is shared out by what the command holds of it, where that is known; all else by CPU time."""
+    return now.held if channel.component == Component.RAM and now.held is not None else share
 
 
 def _share(before: Snapshot, now: Snapshot, known: float | None) -> float | None:

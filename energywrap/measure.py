@@ -194,7 +194,7 @@ def follow(
 
     if sampler is None or meter is None:
         return []
-    sampler.follow(meter)
+    sampler.follow(meter, child.pid)
     sampler.sources.follow(child.pid)
 
     def open_journal() -> Journal | None:

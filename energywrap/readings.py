@@ -65,6 +65,7 @@ class Snapshot:
     values: dict[str, float]
     read_at_s: dict[str, float]
     stat: bytes = b""  # the kernel's lines about CPUs, where it has such
+    held: float | None = None  # the part of the machine's memory that the command's tree holds
 
 
 @record

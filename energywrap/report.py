@@ -64,6 +64,7 @@ class Facts:
     busy_s: float | None
     warnings: tuple[str, ...]
     baseline: Baseline | None = None  # the idle machine, where it was measured
+    held: bool = False  # whether it was seen what part of the memory the command holds
     reserved_part: float | None = None  # of the machine's CPUs, by a batch system or a control group
 
 
@@ -118,7 +119,7 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
             footprint.nothing(), method="the machine's or the command's CPU time could not be read"
         )
         return {"machine": machine, "command": command}
-    part = attribution.command(facts.total, facts.tallies, facts.share, facts.live)
+    part = attribution.command(facts.total, facts.tallies, facts.share, facts.live, held=facts.held)
     command = replace(
         footprint.assess(part, facts.intensity, facts.facility),
         cpu_share=facts.share.value,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
 FIRST_FOLDED_S, FOLDED_EVERY_S = 1.0, 2.0  # many readings cost little more than one to fold
+MEMORY_EVERY_S, MEMORY_CPU = 10.0, 0.0005  # and at most that part of a CPU
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
 
 
@@ -41,6 +42,9 @@ class Sampler:
         self._stop = _thread.allocate_lock()
         self._done = _thread.allocate_lock()
         self._started = False
+        self._pid: int | None = None
+        self._held: float | None = None
+        self._look_at_s = 0.0  # when to look at the tree's memory again, by the monotonic clock
         self._note: Callable[[Fold, Snapshot], None] | None = None
 
     @property
@@ -49,9 +53,10 @@ class Sampler:
         assert self._meter is not None
         return self._meter
 
-    def follow(self, meter: Meter) -> None:
-        """Count the command's CPU time by this meter. Until then there is no command, and so none of it."""
+    def follow(self, meter: Meter, pid: int | None = None) -> None:
+        """Count the CPU time of the command, process `pid`, by this meter. Until then there is none of it."""
         self._meter = meter
+        self._pid = pid
 
     def read(self) -> Snapshot:
         """One reading of every source; it is folded later, so that the command need not wait for that."""
@@ -67,7 +72,8 @@ class Sampler:
             at_s = (before + time.monotonic()) / 2 - self._start_s
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
-        snapshot = Snapshot(now - self._start_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat)
+        at_s = now - self._start_s
+        snapshot = Snapshot(at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat, self._held)
         self._pending.append(snapshot)
         return snapshot
 
@@ -100,12 +106,29 @@ class Sampler:
         else:
             self._started = True
 
+    def _look_at_memory(self) -> None:
+        """How much memory the tree holds, looked at seldom: the kernel walks through all its pages."""
+        before_s = time.monotonic()
+        if self._pid is None or before_s < self._look_at_s:
+            return
+        from energywrap.accounting import memory
+
+        resident = memory.resident_bytes(self._pid)
+        try:
+            self._held = min(1.0, resident / procstat.ram_bytes()) if resident is not None else None
+        except (OSError, ValueError):
+            self._held = None
+        took_s = time.monotonic() - before_s
+        self._look_at_s = before_s + max(MEMORY_EVERY_S, took_s / MEMORY_CPU)
+
     def _loop(self) -> None:
         try:
             due, fold_at_s = time.monotonic() + self._period_s, FIRST_FOLDED_S
             for _ in self.sources.open_slow():
                 self.read()  # as early as it can be
+            self._look_at_memory()
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
+                self._look_at_memory()
                 now = self.read()
                 if now.at_s >= fold_at_s:
                     fold_at_s = now.at_s + FOLDED_EVERY_S

@@ -93,6 +93,14 @@ def test_a_shared_gpu_whose_users_are_hidden_could_be_all_others() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((500, 0, 520))
 
 
+def test_memory_goes_to_the_command_by_what_it_holds_where_that_was_seen() -> None:
+    tallies = {"dram-0": Tally(joules=20.0, shared_j=5.0)}
+    half = Share(0.5, 0.5, 0.5)
+    seen = attribution.command(total(RAM), tallies, half, live=True, held=True)
+
+    assert (seen.value, seen.low, seen.high) == pytest.approx((5, 0.2 * 15, 0.3 * 25))
+
+
 def test_what_is_above_idle_needs_a_baseline() -> None:
     tallies = {"package-0": Tally(joules=100.0, shared_j=80.0, covered_s=10.0)}
 
