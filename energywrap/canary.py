@@ -20,6 +20,10 @@ else:
 NAME = b"signal-canary"
 ARRIVES_WITHIN_S = 0.004  # the kernel serves a group one member after the other
 ANSWERS_WITHIN_MS = 1000
+NOTHING: set[int] = set()
+# A pending stop is dropped by the kernel when a continuation arrives, and a pending continuation by a stop.
+STOPS: set[int] = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
+UNDONE_BY: dict[int, set[int]] = {_signal.SIGCONT: STOPS, **{stop: {_signal.SIGCONT} for stop in STOPS}}
 OWED_FOR_S = 0.2  # signals of one broadcast reach us together
 
 
@@ -49,6 +53,8 @@ class Canary:
             return True
         until = time.monotonic() + ARRIVES_WITHIN_S
         while not self._has(number):
+            if UNDONE_BY.get(number, NOTHING) & _signal.sigpending():
+                return True  # it is void: what follows it here has removed it there, and would at the command
             if time.monotonic() >= until:
                 return False
             time.sleep(ARRIVES_WITHIN_S / 8)

@@ -231,6 +231,19 @@ def test_a_stop_and_a_continuation_of_the_group_are_survived(bench: Bench) -> No
     assert running.done(b"\n").status == 6
 
 
+def test_a_stop_right_after_a_continuation_of_the_group_stops_both(bench: Bench) -> None:
+    running = bench.probe("hold")
+    pid = running.command()
+    time.sleep(0.1)  # in the first moments every signal to the group arrives twice
+    running.send_group(signal.SIGTSTP)
+    for _ in range(30):
+        until(lambda: {state(pid), state(running.pid)} == {"T"}, "both stand")
+        running.send_group(signal.SIGCONT)
+        until(lambda: "T" not in {state(pid), state(running.pid)}, "both go on")
+        running.send_group(signal.SIGTSTP)
+    running.send_group(signal.SIGKILL)
+
+
 def test_a_command_that_stops_itself_is_seen_as_stopped_and_can_go_on(bench: Bench) -> None:
     running = bench.probe("stop")
     pid = running.command()
