@@ -44,9 +44,7 @@ def total(plan: Plan, tallies: Mapping[str, Tally], duration_s: float) -> Total:
     living = [pair for alternatives in plan.choices for pair in _first_alive(alternatives, tallies, silent)]
     living = _without_covered(living, silent)
     metered = _meter(plan, living, tallies, silent)
-    if metered is None and any(
-        leaf.component == Component.CPU and channel.basis != Basis.MEASURED for leaf, channel in living
-    ):
+    if metered is None and any(leaf.component == Component.CPU for leaf, _ in living):
         living += _first_alive((plan.rest,), tallies, silent)
     components = [_component(leaf, channel, tallies, duration_s) for leaf, channel in living]
     heard = living + ([metered] if metered else [])

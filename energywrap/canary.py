@@ -22,8 +22,11 @@ ARRIVES_WITHIN_S = 0.004  # the kernel serves a group one member after the other
 ANSWERS_WITHIN_MS = 1000
 NOTHING: set[int] = set()
 # A pending stop is dropped by the kernel when a continuation arrives, and a pending continuation by a stop.
-STOPS: set[int] = {_signal.SIGTSTP, _signal.SIGTTIN, _signal.SIGTTOU}
-UNDONE_BY: dict[int, set[int]] = {_signal.SIGCONT: STOPS, **{stop: {_signal.SIGCONT} for stop in STOPS}}
+STOPS, CONTINUES = syscalls.numbers("SIGTSTP", "SIGTTIN", "SIGTTOU"), syscalls.numbers("SIGCONT")
+UNDONE_BY: dict[int, set[int]] = {
+    **dict.fromkeys(CONTINUES, STOPS),
+    **dict.fromkeys(STOPS, CONTINUES),
+}
 OWED_FOR_S = 0.2  # signals of one broadcast reach us together
 
 

@@ -19,7 +19,7 @@ from energywrap import (
 )
 from energywrap import sources as sources_of
 from energywrap.formats import document
-from energywrap.model import Tree
+from energywrap.model import ModelBasis, Tree
 from energywrap.record import record, replace
 from energywrap.report import Facts, assemble
 from energywrap.sources.procstat import TICK_S
@@ -167,8 +167,14 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         warnings=(*seen.sampler.warnings, *seen.sources.warnings()),
         baseline=seen.sampler.baseline,
         held=fold.held,
+        model=_model(seen),
         reserved_part=kept.part if kept is not None else None,
     )
+
+
+def _model(seen: Observation) -> ModelBasis | None:
+    model = seen.sources.model()
+    return ModelBasis(model.tier, model.identified.evidence, model.identified.hints) if model else None
 
 
 def _tree(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "energywrap.toml"
 PREFIX = "ENERGYWRAP_"
+MACHINE = "machine"  # a table in the files, for what is said of the machine: the same keys as outside it
 OTHER_VARIABLES = {"ENERGYWRAP_CONFIG", "ENERGYWRAP_RUN"}
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -37,6 +38,12 @@ class Settings:
     meter: str | None
     sudo: bool
     baseline: float | None
+    cpu: str | None
+    tdp: float | None
+    sockets: float | None
+    memory_gb: float | None
+    arch: str | None
+    no_rest: bool
     quiet: bool
     strict: bool
     no_color: bool
@@ -159,6 +166,9 @@ def _take_table(
     table: Mapping[str, object], path: str, values: dict[str, Value], origin: dict[str, str]
 ) -> None:
     for key, value in table.items():
+        if key == MACHINE and isinstance(value, dict):
+            _take_table({name: value[name] for name in value}, f"{path} [{MACHINE}]", values, origin)
+            continue
         option = BY_NAME.get(key)
         if option is None or not option.in_files:
             raise UserError(f"{path}: unknown key {key!r}", _did_you_mean(key))

@@ -142,6 +142,10 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
         target = reportfile.named(settings.output, settings.origin["output"], folder)
     if settings.source is not None:
         sources.check(settings.source, settings.origin["source"])
+    if settings.cpu is not None or settings.arch is not None:
+        from energywrap.machine import identify
+
+        identify.check(settings)
     if settings.meter is not None:
         from energywrap.sources import meters
 

@@ -262,6 +262,15 @@ class JournalHead:
 
 
 @record
+class ModelBasis:
+    """What the power model went by: its tier, what was recognised of the machine, what would narrow it."""
+
+    tier: str
+    evidence: tuple[str, ...]
+    hints: tuple[str, ...]
+
+
+@record
 class RunReport:
     """All of one run. The JSON document is this and nothing else."""
 
@@ -282,6 +291,7 @@ class RunReport:
     components: tuple[ComponentEnergy, ...]
     meter: ComponentEnergy | None  # what saw the whole machine: the components' sum, not a further part of it
     sources: tuple[Spoken, ...]  # which source speaks for what, which did not and why
+    model: ModelBasis | None  # what modelled components go by; null where none is modelled
     scopes: dict[str, Scope]
     tree: Tree
     carbon: Carbon

@@ -39,7 +39,7 @@ class Plan:
     """Per component the alternatives in order; an alternative is a set of leaves that add up."""
 
     choices: tuple[tuple[tuple[Leaf, ...], ...], ...]
-    rest: tuple[Leaf, ...]  # speaks beside a modelled CPU only: its model is of the whole machine
+    rest: tuple[Leaf, ...]  # the modelled rest of the machine: speaks where no meter saw the whole
     meters: tuple[Leaf, ...] = ()  # each sees the whole machine; the first that lives speaks, on its own line
 
 

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from energywrap.attribution import Share
     from energywrap.balance import Total
     from energywrap.config import Settings
-    from energywrap.model import Baseline, CarbonIntensity, Facility, Git, Host, Place, Skipped, Tally, Trace
+    from energywrap.model import (
+        Baseline,
+        CarbonIntensity,
+        Facility,
+        Git,
+        Host,
+        ModelBasis,
+        Place,
+        Skipped,
+        Tally,
+        Trace,
+    )
 
 DISAGREE = 0.02  # two methods of counting CPU time differ by more than this part: say so
 SMALL_SHARE = 0.1
@@ -64,6 +75,7 @@ class Facts:
     busy_s: float | None
     warnings: tuple[str, ...]
     baseline: Baseline | None = None  # the idle machine, where it was measured
+    model: ModelBasis | None = None  # what the power model went by
     held: bool = False  # whether it was seen what part of the memory the command holds
     reserved_part: float | None = None  # of the machine's CPUs, by a batch system or a control group
 
@@ -88,6 +100,7 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         components=facts.total.components,
         meter=facts.total.meter,
         sources=facts.total.spoken,
+        model=facts.model if _any_modelled(facts) else None,
         scopes=_scopes(facts),
         tree=facts.tree,
         carbon=_carbon(facts),
@@ -100,6 +113,10 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         settings=settings_table(settings),
     )
     return mapped(report, float, lambda number: float(f"{number:.{DIGITS}g}"))
+
+
+def _any_modelled(facts: Facts) -> bool:
+    return any(part.source.startswith("model:") for part in facts.total.components)
 
 
 def _scopes(facts: Facts) -> dict[str, Scope]:

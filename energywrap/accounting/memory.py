@@ -24,7 +24,8 @@ def resident_bytes(pid: int, proc: str = PROC) -> int | None:
 
 def tree(pid: int, proc: str = PROC) -> list[int]:
     """The process and its living descendants, as the kernel lists children."""
-    found, waiting = [], [pid]
+    found: list[int] = []
+    waiting = [pid]
     while waiting and len(found) < MOST:
         here = waiting.pop()
         found.append(here)
@@ -33,7 +34,7 @@ def tree(pid: int, proc: str = PROC) -> list[int]:
 
 
 def _children(pid: int, proc: str) -> list[int]:
-    found = []
+    found: list[int] = []
     try:
         for task in os.listdir(f"{proc}/{pid}/task"):
             with open(f"{proc}/{pid}/task/{task}/children", "rb") as file:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from energywrap import __version__
-from energywrap.cli import calibrate, config, doctor, recover, run, show, zones
+from energywrap.cli import calibrate, config, doctor, model, recover, run, show, zones
 from energywrap.console import say
 from energywrap.errors import UserError
 
@@ -46,6 +46,7 @@ app.command("show")(show.show)
 app.command("doctor")(doctor.doctor)
 app.command("calibrate")(calibrate.calibrate)
 app.command("config")(config.config)
+app.command("model")(model.model)
 app.command("zones")(zones.zones)
 app.command("recover")(recover.recover)
 

@@ -23,6 +23,7 @@ else:
         from json.encoder import encode_basestring_ascii as _quote
 
 PLAIN = {"str": str, "bool": bool, "int": int}
+SHOWN = 10  # of the keys that a document lacks
 LARGEST = 1e300  # beyond, a number is no measurement
 
 
@@ -157,7 +158,8 @@ def _build(kind: str, value: Any, where: str) -> Any:
     table = _expect(dict, value, where)
     missing = [name for name in fields(cls) or () if name not in table]
     if missing:
-        raise ValueError(f"{where} lacks {', '.join(missing)}")
+        more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise ValueError(f"{where} lacks {', '.join(missing[:SHOWN])}{more}")
     kinds = cls.__annotations__
     return cls(**{name: _build(kinds[name], table[name], f"{where}.{name}") for name in fields(cls) or ()})
 

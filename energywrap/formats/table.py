@@ -15,7 +15,7 @@ from rich.text import Text
 
 from energywrap import tables
 from energywrap.errors import printable
-from energywrap.model import Basis, ComponentEnergy, RunReport, Scope
+from energywrap.model import Basis, ComponentEnergy, ModelBasis, RunReport, Scope
 from energywrap.record import mapped, record
 from energywrap.units import J_PER_KWH, kwh_from_joules
 
@@ -144,6 +144,8 @@ def _sentences(report: RunReport, path: str | None) -> list[Text]:
     energy_j = report.scopes["machine"].energy_j
     if energy_j and report.duration_s >= SHORTEST_S:
         lines.append(Text("The machine used as much as " + " or ".join(comparisons(energy_j)) + "."))
+    if report.model is not None:
+        lines += _modelled(report.model)
     for gap in report.not_measured:
         lines.append(Text.assemble(("not measured: ", "yellow"), f"{gap.what}: {gap.why}"))
     for warning in report.warnings:
@@ -153,6 +155,14 @@ def _sentences(report: RunReport, path: str | None) -> list[Text]:
     if path is not None:
         lines.append(Text(f"report: {path}", overflow="fold"))
     return lines
+
+
+def _modelled(model: ModelBasis) -> list[Text]:
+    """What the power model went by, and what would narrow its interval."""
+    words = Text.assemble(("power model: ", "yellow"), f"tier {model.tier}; {'; '.join(model.evidence)}")
+    if model.hints:
+        words.append(f". Narrower with {', '.join(hint.partition(':')[0] for hint in model.hints)}")
+    return [words]
 
 
 def _carbon(report: RunReport) -> list[Text]:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from energywrap import syscalls
+from energywrap import power_model
 from energywrap.errors import Unavailable
-from energywrap.power_model import generic
 from energywrap.readings import Basis, Channel, Component, Kind
-from energywrap.sources.procstat import STAT, TICK_S, cpus, ram_bytes
-from energywrap.units import BYTES_PER_GB
+from energywrap.sources import procstat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
+    from energywrap.machine.identify import Identified
+    from energywrap.power_model import Power
     from energywrap.readings import Gpu, Skipped, Snapshot
 
 SETTLED_S = 0.5  # 50 ticks
-SOURCE = "model: vCPU count only"
-RAM_SOURCE = "model: W per GB"
+LEAST = "T5"  # the tier of a machine of which only the number of threads is known
 PARTS = (
-    (Component.CPU, "cpu", SOURCE),
-    (Component.RAM, "memory", RAM_SOURCE),
-    (Component.REST, "board, fans, power supply", SOURCE),
+    (Component.CPU, "cpu"),
+    (Component.RAM, "memory"),
+    (Component.REST, "board, fans, power supply"),
 )
 
 
@@ -31,13 +30,16 @@ class Modelled:
     gpus: tuple[Gpu, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 
-    def __init__(self, cpus: int, ram_bytes: int) -> None:
-        self._cpus = cpus
-        self._gigabytes = ram_bytes / BYTES_PER_GB
+    def __init__(self, identified: Identified, *, rest: bool = True) -> None:
+        self.identified = identified
+        self._cpus = identified.machine.threads
+        self._power = power_model.curve(identified.machine)
+        self.tier = power_model.tier(identified.machine)
         self._settled = _zeros()
         self._shown = _zeros()
         self._before: Snapshot | None = None
-        self.channels = tuple(_channel(component, device, source) for component, device, source in PARTS)
+        parts = [part for part in PARTS if rest or part[0] != Component.REST]
+        self.channels = tuple(_channel(part, device, _label(self, part)) for part, device in parts)
 
     def read(self) -> dict[str, float]:
         """Nothing: what the model goes by, the busy CPU seconds, is part of every snapshot."""
@@ -59,16 +61,15 @@ class Modelled:
         seconds = now.at_s - before.at_s
         if seconds <= 0 or (seconds < SETTLED_S and not final):
             return None
-        step = self._joules(seconds, now.busy_s - before.busy_s)
+        step = self._joules(seconds, before, now)
         sums = {name: joules + step[name] for name, joules in self._settled.items()}
         self._shown = {name: max(joules, sums[name]) for name, joules in self._shown.items()}
         if seconds >= SETTLED_S:
             self._settled, self._before = sums, now
         return dict(self._shown)
 
-    def _joules(self, seconds: float, busy_s: float) -> dict[str, float]:
-        doubt = min(1.0, TICK_S / seconds)
-        watts = generic.split(self._cpus, self._gigabytes, busy_s / (seconds * self._cpus), doubt)
+    def _joules(self, seconds: float, before: Snapshot, now: Snapshot) -> dict[str, float]:
+        watts = self._watts(seconds, before, now)
         found = {}
         for component, part in (
             (Component.CPU, watts.cpu),
@@ -79,17 +80,38 @@ class Modelled:
                 found[f"model:{component}{suffix}"] = value * seconds
         return found
 
+    def _watts(self, seconds: float, before: Snapshot, now: Snapshot) -> Power:
+        """Power at the mean utilisation of the step, and at how it lay on the CPUs where that is known."""
+        busy_s = (now.busy_s or 0.0) - (before.busy_s or 0.0)
+        mean = min(1.0, max(0.0, busy_s / (seconds * self._cpus)))
+        doubt = min(1.0, procstat.TICK_S / seconds)
+        was, is_now = procstat.each_busy_s(before.stat), procstat.each_busy_s(now.stat)
+        each = [min(1.0, max(0.0, (is_now[cpu] - was[cpu]) / seconds)) for cpu in is_now if cpu in was]
+        return self._power(mean, power_model.packedness(each), doubt)
+
     def close(self) -> None:
         """Nothing is held open."""
 
 
 def open_model(settings: Settings) -> Modelled:
-    """The model of last resort. Raises Unavailable without /proc (elsewhere than on Linux: psutil)."""
+    """The model of last resort. Raises Unavailable without /proc."""
+    from energywrap.machine import identify
+
     try:
-        return Modelled(cpus(STAT), ram_bytes())
+        procstat.busy_s(procstat.read())
+        identified = identify.describe(identify.of_settings(settings))
     except (OSError, ValueError) as err:
-        fix = "mount /proc" if syscalls.LINUX else "pip install psutil"
-        raise Unavailable(f"utilisation cannot be read: {err}", fix) from err
+        raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
+    return Modelled(identified, rest=not settings.no_rest)
+
+
+def _label(model: Modelled, part: str) -> str:
+    """What a line of the report says of where its number is from."""
+    machine = model.identified.machine
+    if model.tier == LEAST:
+        return "model: W per GB" if part == Component.RAM else "model: vCPU count only"
+    known = machine.cpu or machine.arch or "processor unknown"
+    return f"model: {known}, {model.tier}"
 
 
 def _channel(component: str, device: str, source: str) -> Channel:
@@ -108,4 +130,4 @@ def _channel(component: str, device: str, source: str) -> Channel:
 
 
 def _zeros() -> dict[str, float]:
-    return {f"model:{c}{s}": 0.0 for c, _, _ in PARTS for s in ("", ":low", ":high")}
+    return {f"model:{c}{s}": 0.0 for c, _ in PARTS for s in ("", ":low", ":high")}

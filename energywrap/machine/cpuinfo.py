@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 
+from energywrap.machine.firmware import is_guest
 from energywrap.record import record, replace
 from energywrap.units import BYTES_PER_KIB
 
@@ -12,8 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FIRST_BYTES = 16384  # several processors of any machine; the whole file takes milliseconds on a large one
-PC, APPLE = "x86", "Apple"
+FIRST_BYTES = 8192  # more than one processor of any machine; the whole file takes milliseconds on a large one
 
 
 @record
@@ -37,22 +36,13 @@ class Seen:
     memory_bytes: int | None = None
 
 
-def look(proc: str = "/proc", sysfs: str = "/sys") -> Seen:
-    """This machine: from /proc and /sys on Linux, sysctl on macOS, the registry on Windows."""
-    from energywrap import systems
-
-    if sys.platform == "darwin":
-        return systems.of_sysctl(systems.sysctl())
-    if sys.platform == "win32":
-        return systems.of_registry(systems.registry(), os.cpu_count() or 1)
-    return linux(proc, sysfs)
-
-
-def linux(proc: str, sysfs: str) -> Seen:
+def linux(proc: str = "/proc", sysfs: str = "/sys") -> Seen:
     """A Linux machine from its files; what cannot be read is not said."""
     seen = parsed(_text(f"{proc}/cpuinfo", FIRST_BYTES))
     cpus = f"{sysfs}/devices/system/cpu"
-    vendor, product = (_text(f"{sysfs}/class/dmi/id/{name}").strip() for name in ("sys_vendor", "product_name"))
+    vendor, product = (
+        _text(f"{sysfs}/class/dmi/id/{name}").strip() for name in ("sys_vendor", "product_name")
+    )
     seen = replace(
         seen,
         threads=count(_text(f"{cpus}/online")) or os.cpu_count() or 1,
@@ -85,17 +75,6 @@ def parsed(cpuinfo: str) -> Seen:
         cores_per_socket=cores,
         threads_per_core=-(-siblings // cores) if siblings and cores else None,
         virtual="hypervisor" in flags,
-    )
-
-
-def is_guest(vendor: str, product: str) -> bool:
-    """Whether the firmware's names are those of a virtual machine; ARM has no flag that would say so."""
-    if vendor == "Amazon EC2":
-        return ".metal" not in product
-    if vendor == "Microsoft Corporation":
-        return product == "Virtual Machine"
-    return vendor in ("QEMU", "Google", "Hetzner", "Alibaba Cloud", "DigitalOcean", "Xen", "innotek GmbH") or (
-        product in ("KVM", "KVM Virtual Machine", "VMware Virtual Platform", "OpenStack Nova")
     )
 
 

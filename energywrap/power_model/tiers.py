@@ -1,0 +1,48 @@
+"""How much is known of a machine, and how wide its interval is for that."""
+
+from __future__ import annotations
+
+from energywrap.power_model.coefficients import UNSEEN
+from energywrap.power_model.interval import BANDS, NEW_GENERATION, wider
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from energywrap.power_model.coefficients import Coefficients
+    from energywrap.power_model.described import Described
+    from energywrap.power_model.interval import Band
+
+LAPTOP_TDP_W = 45  # client parts below are nearly all laptops'
+
+
+def tier(machine: Described, given: Coefficients) -> str:
+    """The name of what is known: T1k, T1, T3m, T2, T3, T4 or T5, from most to least."""
+    fitted = machine.arch in given.archs or machine.arch in UNSEEN
+    if machine.tdp_w is None:
+        return "T4" if fitted else "T5"
+    told = fitted or None not in (machine.vendor, machine.year, machine.client)
+    if not told or (machine.virtual and not machine.cores_per_socket):
+        return "T4"
+    if machine.virtual or not machine.sockets:
+        return "T3m" if machine.memory_gb else "T3"
+    if not machine.memory_gb:
+        return "T2"
+    known = given.known
+    return "T1k" if known and machine.cpu in known.products and machine.arch in known.archs else "T1"
+
+
+def band(machine: Described, name: str, given: Coefficients) -> Band:
+    """The tier's band, wider for a generation that the fit has not seen and for what lies outside of it."""
+    if outside(machine):
+        return BANDS["T5"]
+    rare = machine.arch not in given.archs or given.archs[machine.arch].vendor == "arm"
+    return wider(BANDS[name], NEW_GENERATION) if rare else BANDS[name]
+
+
+def outside(machine: Described) -> bool:
+    """Whether it may be a laptop, of which there are no data: a client part of low or unknown power.
+
+    A guest of which nothing says otherwise is taken to run on a server.
+    """
+    if machine.client is False or (machine.virtual and machine.client is None):
+        return False
+    return machine.tdp_w is None or machine.tdp_w < LAPTOP_TDP_W
