@@ -79,7 +79,7 @@ def wait(
     `idle` is called again and again while nothing happens, until it has nothing left to do (False); but not
     before the command has surely got a CPU. `when_alive` is called once the command has lived 50 ms.
     """
-    canary, ending, began_s = None, None, time.monotonic()
+    ears, ending, began_s = Ears(), None, time.monotonic()
     busy, young = True, True
     while ending is None:
         due_s = STARTED_AFTER_S if busy else FOLLOWED_AFTER_S if young else 3600.0
@@ -89,33 +89,45 @@ def wait(
             busy = idle()
         elif info is None and young:
             young = False
-            canary = _canary()  # before any thread: a fork copies only the one that calls it
+            ears.open()  # before any thread: a fork copies only the one that calls it
             when_alive()
         elif info is not None and info.si_signo == _signal.SIGCHLD:
-            ending = _changed(child)
-        elif info is not None:
-            to_all = canary is not None and _heard(canary, info.si_signo)
-            if not to_all and _is_for_command(info, child):
-                _send(child.pid, info.si_signo)
-    if canary is not None:
-        canary.close()
+            ending = _changed(child, ears)
+        elif info is not None and not ears.heard(info.si_signo) and _is_for_command(info, child):
+            _send(child.pid, info.si_signo)
+    ears.close()
     return ending
 
 
-def _heard(canary: Canary, number: int) -> bool:
-    try:
-        return canary.heard(number)
-    except (OSError, ImportError):
-        return False  # no descriptor left to ask it with: rather twice than never
+class Ears:
+    """What tells whether a signal was sent to all: a canary, from the first moment that it may be needed."""
 
+    def __init__(self) -> None:
+        self._canary: Canary | None = None
+        self._opened = False
 
-def _canary() -> Canary | None:
-    try:
-        from energywrap.canary import Canary
+    def open(self) -> None:
+        """Have the canary listen from now on, if there can be one: without it some signals arrive twice."""
+        if not self._opened:
+            self._opened = True
+            try:
+                from energywrap.canary import Canary
 
-        return Canary()
-    except (OSError, ImportError):
-        return None  # no process or descriptor to be had: a signal to the group will arrive twice
+                self._canary = Canary()
+            except (OSError, ImportError):
+                pass  # no process or descriptor to be had
+
+    def heard(self, number: int) -> bool:
+        """Whether the signal that was just taken went to the whole process group."""
+        try:
+            return self._canary is not None and self._canary.heard(number)
+        except (OSError, ImportError):
+            return False  # no descriptor left to ask it with: rather twice than never
+
+    def close(self) -> None:
+        """End the canary."""
+        if self._canary is not None:
+            self._canary.close()
 
 
 def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
@@ -131,7 +143,7 @@ def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
     return info.si_pid not in (child.pid, os.getpid())
 
 
-def _changed(child: Child) -> Ending | None:
+def _changed(child: Child, ears: Ears) -> Ending | None:
     """Take in every change of state among our children; the ending if the command has ended."""
     flags = os.WEXITED | os.WSTOPPED | os.WNOHANG | os.WNOWAIT
     while True:
@@ -144,6 +156,7 @@ def _changed(child: Child) -> Ending | None:
         if state.si_pid == child.pid:
             if state.si_code in (os.CLD_STOPPED, os.CLD_TRAPPED):
                 os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOHANG)
+                ears.open()  # what continues all of us must not be passed on as if it were for us alone
                 _follow_stop(child.pid, state.si_status)
                 continue
             return _ending(child.pid)
