@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from energywrap.model import Channel
     from energywrap.plan import Leaf, Plan
 
+MODEL = "model"
 TOO_LITTLE = 0.1  # of the parts' energy: a meter that misses more than that does not see the whole machine
 LONG_ENOUGH_S, SANE = (
     1.0,
@@ -30,6 +31,7 @@ class Total:
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...]
     meter: ComponentEnergy | None = None
+    whole: ComponentEnergy | None = None  # the modelled machine, where all its parts are modelled with it
     spoken: tuple[Spoken, ...] = ()
 
 
@@ -65,7 +67,18 @@ def total(plan: Plan, tallies: Mapping[str, Tally], duration_s: float) -> Total:
         Skipped(f"{s.channel.source} {s.leaf.device}", s.why, expected=s.expected) for s in silent
     )
     spoken = _spoken(plan, heard, silent)
-    return Total(tuple(components), tuple(channels), skipped, tuple(warnings), meter, spoken)
+    whole = _modelled_whole(plan, living, tallies, duration_s) if meter is None else None
+    return Total(tuple(components), tuple(channels), skipped, tuple(warnings), meter, whole, spoken)
+
+
+def _modelled_whole(
+    plan: Plan, living: list[tuple[Leaf, Channel]], tallies: Mapping[str, Tally], duration_s: float
+) -> ComponentEnergy | None:
+    """The modelled machine, if nothing but the parts of that same model speaks, and all of them do."""
+    parts = {leaf.component for leaf, channel in living if family(channel) == MODEL}
+    if len(parts) != len(living) or parts != {Component.CPU, Component.RAM, Component.REST}:
+        return None
+    return next((_component(leaf, leaf.channels[0], tallies, duration_s) for leaf in plan.whole), None)
 
 
 @record

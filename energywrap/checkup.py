@@ -83,7 +83,11 @@ def examine(
     method, fix = _accounting()
     where = place.resolve(settings, environ)
     return Checkup(
-        channels=tuple(_state(channel, seen, total, took_s) for channel in sources.channels),
+        channels=tuple(
+            _state(channel, seen, total, took_s)
+            for channel in sources.channels
+            if (channel.component, channel.basis) != (Component.MACHINE, Basis.MODELLED)
+        ),
         missing=tuple(_missing(gap, total) for gap in _once(skipped)),
         unread=tuple(unread_gpus(settings.sysfs_root, sources.answered)),
         accounting=method,

@@ -40,6 +40,9 @@ class Plan:
 
     choices: tuple[tuple[tuple[Leaf, ...], ...], ...]
     rest: tuple[Leaf, ...]  # the modelled rest of the machine: speaks where no meter saw the whole
+    whole: tuple[
+        Leaf, ...
+    ] = ()  # the modelled machine: no line, but the interval of a total that is all modelled
     meters: tuple[Leaf, ...] = ()  # each sees the whole machine; the first that lives speaks, on its own line
 
 
@@ -59,7 +62,8 @@ def choose(channels: Iterable[Channel]) -> Plan:
     meters = tuple(
         Leaf(channel.component, channel.device, (channel,)) for channel in _ordered(given, Component.MACHINE)
     )
-    return Plan(tuple(choice for choice in choices if choice), rest, meters)
+    whole = _leaves(_of(given, Component.MACHINE, Basis.MODELLED))
+    return Plan(tuple(choice for choice in choices if choice), rest, whole, meters)
 
 
 def family(channel: Channel) -> str:

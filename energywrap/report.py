@@ -126,9 +126,10 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
     meter = facts.total.meter
     parts_j = sum(e.energy_j for e in energies)
     summed = (meter,) if meter is not None and meter.energy_j >= parts_j else energies
-    whole = attribution.Joules(
-        sum(e.energy_j for e in summed), sum(e.low_j for e in summed), sum(e.high_j for e in summed)
-    )
+    value = sum(e.energy_j for e in summed)
+    bounds = (facts.total.whole,) if facts.total.whole is not None else summed
+    low, high = sum(e.low_j for e in bounds), sum(e.high_j for e in bounds)
+    whole = attribution.Joules(value, min(value, low), max(value, high))
     machine = footprint.assess(whole, facts.intensity, facts.facility)
     machine = replace(machine, method="all that ran on the machine while the command ran")
     if facts.share is None:

@@ -152,6 +152,19 @@ def test_a_counter_that_its_own_power_bears_out_is_used() -> None:
     assert energies(total({GPU: 100, GPU_W: 90})) == {"gpu gpu-0": 100}
 
 
+def test_a_machine_that_is_modelled_throughout_has_the_interval_of_the_whole() -> None:
+    memory = replace(CPU_MODEL, id="model:ram", component=Component.RAM, device="memory")
+    parts = {CPU_MODEL: 300.0, memory: 50.0, REST_MODEL: 100.0}
+    whole = replace(CPU_MODEL, id="model:machine", component=Component.MACHINE, device="all parts")
+    found = total({**parts, whole: 450.0})
+
+    assert found.whole is not None
+    assert found.whole.energy_j == 450
+    assert sum(part.energy_j for part in found.components) == 450
+    assert total({**parts, whole: 450.0, RAPL: 200.0}).whole is None
+    assert total({**parts, whole: 450.0, IPMI: 900.0}).whole is None
+
+
 def test_every_channel_is_named_once_with_its_reason() -> None:
     given = {RAPL: 500.0, PERF: 501.0, DRAM: 100.0, GPU: 50.0, GPU_W: 51.0, IPMI: 900.0, PSYS: 700.0}
     found = total(given)

@@ -101,11 +101,12 @@ def test_threads_that_are_pegged_draw_more_than_the_same_load_spread_over_all() 
 
 def test_the_label_says_what_was_recognised_and_how_much() -> None:
     assert {channel.source for channel in model(SERVER).channels} == {"model: epyc 7763, T1k"}
-    assert [channel.source for channel in model().channels] == [
-        "model: vCPU count only",
-        "model: W per GB",
-        "model: vCPU count only",
-    ]
+    assert {channel.component: channel.source for channel in model().channels} == {
+        Component.CPU: "model: vCPU count only",
+        Component.RAM: "model: W per GB",
+        Component.REST: "model: vCPU count only",
+        Component.MACHINE: "model: vCPU count only",
+    }
 
 
 def test_the_rest_of_the_machine_can_be_left_out() -> None:

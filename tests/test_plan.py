@@ -59,7 +59,7 @@ def test_a_meter_of_the_whole_machine_is_never_added_to_its_parts() -> None:
 
 
 def test_nothing_to_choose_from_is_an_empty_plan() -> None:
-    assert plan.choose([]) == plan.Plan((), ())
+    assert plan.choose([]) == plan.Plan((), (), (), ())
 
 
 @given(st.lists(st.sampled_from(EVERYTHING), unique_by=lambda channel: channel.id))

@@ -22,6 +22,8 @@ PARTS = (
     (Component.REST, "board, fans, power supply"),
 )
 
+WHOLE = (Component.MACHINE, "all parts")
+
 
 class Modelled:
     """Joules as three growing sums (value, low, high) per component, from the machine's busy CPU seconds."""
@@ -39,7 +41,8 @@ class Modelled:
         self._shown = _zeros()
         self._before: Snapshot | None = None
         parts = [part for part in PARTS if rest or part[0] != Component.REST]
-        self.channels = tuple(_channel(part, device, _label(self, part)) for part, device in parts)
+        whole = (WHOLE,) if rest else ()  # no line of its own: its interval is narrower than its parts' sums
+        self.channels = tuple(_channel(part, device, _label(self, part)) for part, device in (*parts, *whole))
 
     def read(self) -> dict[str, float]:
         """Nothing: what the model goes by, the busy CPU seconds, is part of every snapshot."""
@@ -75,6 +78,7 @@ class Modelled:
             (Component.CPU, watts.cpu),
             (Component.RAM, watts.ram),
             (Component.REST, watts.rest),
+            (Component.MACHINE, watts.total),
         ):
             for suffix, value in (("", part.value), (":low", part.low), (":high", part.high)):
                 found[f"model:{component}{suffix}"] = value * seconds
@@ -130,4 +134,4 @@ def _channel(component: str, device: str, source: str) -> Channel:
 
 
 def _zeros() -> dict[str, float]:
-    return {f"model:{c}{s}": 0.0 for c, _ in PARTS for s in ("", ":low", ":high")}
+    return {f"model:{c}{s}": 0.0 for c, _ in (*PARTS, WHOLE) for s in ("", ":low", ":high")}
