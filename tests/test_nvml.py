@@ -287,7 +287,7 @@ def test_a_lost_gpu_has_no_state_rather_than_zeros(opened: Open) -> None:
 
 
 def test_a_gpu_that_tells_nothing_is_named_among_the_skipped(opened: Open) -> None:
-    gpus = opened(Gpu([[0, 100]], has_energy=False, has_power=False), STEADY)
+    gpus = opened(Gpu([[0, 100]], has_energy=False, has_power=False, mig=True), STEADY)
 
     assert [what for what, _ in gpus.answer["skipped"]] == ["nvml gpu-0"]
     assert {channel.device for channel in gpus.channels} == {"gpu-1"}
@@ -300,8 +300,22 @@ def test_a_gpu_that_is_lost_from_the_start_is_named_and_the_other_keeps_its_numb
     assert {channel.device for channel in gpus.channels} == {"gpu-1"}
 
 
+def test_a_gpu_that_tells_no_power_is_modelled_by_its_limit_and_its_utilisation(
+    opened: Open, tmp_path: Path
+) -> None:
+    users = tmp_path / "users"
+    users.write_text("4711 1000 50 10\n")
+    mute = Gpu([[0, 100]], uuid="GPU-a", has_energy=False, has_power=False, limit_w=400, processes=users)
+    gpus = opened(mute)
+    (channel,) = gpus.channels
+
+    assert (channel.basis, channel.source) == (Basis.MODELLED, "model: power limit and utilisation")
+    assert channel.error == 0.40
+    assert gpus.at(1)["nvml:GPU-a:reckoned"] == pytest.approx(400 * (0.10 + 0.07 + 0.75 * 0.90 * 0.5))
+
+
 def test_no_gpu_that_tells_anything_is_unavailable(opened: Open) -> None:
-    answer = opened(Gpu([[0, 100]], has_energy=False, has_power=False)).answer
+    answer = opened(Gpu([[0, 100]], has_energy=False, has_power=False, mig=True)).answer
 
     assert answer["reason"]
     assert not answer["expected"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from energywrap.readings import Channel, Component, Kind
+from energywrap.power_model.gpus import HALF_WIDTH, gpu
+from energywrap.readings import Basis, Channel, Component, Kind
 from energywrap.units import joules_from_millijoules, watts_from_milliwatts
 
 TYPE_CHECKING = False
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Any], float]  # of a handle
 
+RECKONED, PER_CENT = "reckoned", 100.0
 MAX_W = 3000.0  # well above any module sold; tells a restarted counter from a real step
 # Half-widths of the printed band, see docs/methodology.md#measured-energy
 ENERGY_ERROR, POWER_ERROR = 0.05, 0.10
@@ -39,7 +41,21 @@ def probe(library: Any, handle: Any) -> tuple[dict[str, tuple[str, Ask]], str]:
                 continue
             found[quantity] = (source, ask)
             break
-    return found, refusal
+    return found or _reckoned(library, handle), refusal
+
+
+def _reckoned(library: Any, handle: Any) -> dict[str, tuple[str, Ask]]:
+    """A GPU that tells no power (virtual machines, WSL) by its limit and utilisation, if it tells them."""
+
+    def watts(handle: Any) -> float:
+        limit_w = watts_from_milliwatts(library.nvmlDeviceGetEnforcedPowerLimit(handle))
+        return gpu(limit_w, library.nvmlDeviceGetUtilizationRates(handle).gpu / PER_CENT).value
+
+    try:
+        watts(handle)
+    except library.NVMLError:
+        return {}
+    return {RECKONED: ("model: power limit and utilisation", watts)}
 
 
 def channels(uuid: str, device: str, sources: dict[str, str]) -> tuple[Channel, ...]:
@@ -67,7 +83,8 @@ def _channel(uuid: str, device: str, quantity: str, source: str) -> Channel:
         kind=Kind.COUNTER if counter else Kind.GAUGE,
         max_w=MAX_W,
         tick_s=AVERAGED_S if quantity == "power" else TICK_S,
-        error=ENERGY_ERROR if counter else POWER_ERROR,
+        basis=Basis.MODELLED if quantity == RECKONED else Basis.MEASURED,
+        error=HALF_WIDTH if quantity == RECKONED else ENERGY_ERROR if counter else POWER_ERROR,
         covers=ON_THE_MODULE if source.startswith("nvml module") else (),
     )
 
