@@ -44,8 +44,9 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict and the import contracts
 unit: $(VENV)/.dev  ## The tests alone
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.dev  ## What wrapping costs, as ratios to the bare interpreter and command
+bench: $(VENV)/.dev  ## What wrapping costs, and what the same jobs use under energywrap and its peers
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/same_jobs.py
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
