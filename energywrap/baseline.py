@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.model import Channel
 
-FOLDER = "baselines"
 SLICE_S = 1.0
 BUSY = 0.05  # of all CPU time: a machine with more to do than that is not idle
 FEW, SPREAD = 5, 0.10  # with fewer slices their spread tells little: then this part of the mean
@@ -89,8 +88,7 @@ def save(baseline: Baseline, environ: Mapping[str, str]) -> str:
 
 def load(environ: Mapping[str, str]) -> Baseline | None:
     """The baseline that was kept for this machine; None without one that can be read."""
-    state = reportfile.state_folder(environ)
-    if state is None or not os.path.isdir(os.path.join(state, FOLDER)):
+    if not reportfile.has_baselines(environ):
         return None
     try:
         with open(_path(environ) or "", "rb") as file:
@@ -105,7 +103,7 @@ def _path(environ: Mapping[str, str]) -> str | None:
     """One file per machine: a home directory may be mounted on many."""
     state = reportfile.state_folder(environ)
     name = host.name_hash(state) if state is not None else None
-    return os.path.join(state, FOLDER, f"{name}.json") if state and name else None
+    return os.path.join(state, reportfile.BASELINES, f"{name}.json") if state and name else None
 
 
 def _joules(fold: Fold) -> dict[str, float]:

@@ -39,9 +39,10 @@ if TYPE_CHECKING:
 
 
 # what the report will need, in an order in which none brings many others along
-AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.generic", "sources.modelled",
-         "tables", "attribution", "console", "facility", "grid.table", "grid", "host", "place",
-         "reportfile", "formats.document", "footprint", "redact", "report", "words", "conclude")  # fmt: skip
+AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.watts", "power_model",
+         "machine.identify", "sources.modelled", "tables", "attribution", "console", "facility", "grid.table",
+         "grid", "host", "allocation", "place", "reportfile", "formats.document", "footprint", "redact",
+         "report", "words", "conclude")  # fmt: skip
 
 
 @record
@@ -171,6 +172,10 @@ def _baseline(accepted: Accepted) -> Baseline | None:
     """As measured for this run, else as it was kept."""
     if accepted.baseline is not None:
         return accepted.baseline
+    from energywrap import reportfile
+
+    if not reportfile.has_baselines(os.environ):
+        return None  # as on most machines: nothing more need be loaded
     from energywrap import baseline
 
     return baseline.load(os.environ)

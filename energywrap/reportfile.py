@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 NONBLOCK = getattr(os, "O_NONBLOCK", 0)  # else a pipe that nobody reads would hold us up; Windows has none
 
 
+BASELINES = "baselines"  # folder in the state directory
+
+
 class NotWritten(UserError):
     """The report could not be written, and why."""
 
@@ -40,6 +43,12 @@ def state_folder(environ: Mapping[str, str], *, platform: str = sys.platform) ->
         home = home if home and os.path.isabs(home) else _home_of_user()
         base = os.path.join(home, ".local", "state") if home else None
     return os.path.join(base, "energywrap") if base else None
+
+
+def has_baselines(environ: Mapping[str, str]) -> bool:
+    """Whether the power of an idle machine was ever kept there."""
+    state = state_folder(environ)
+    return state is not None and os.path.isdir(os.path.join(state, BASELINES))
 
 
 def in_state_folder(environ: Mapping[str, str], started_at: str, run_id: str) -> Target:
