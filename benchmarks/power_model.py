@@ -325,8 +325,8 @@ def plot(path: Path, found: list[Result], predictions: dict[str, dict[str, Predi
     path.write_text(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif"'
         f' font-size="11"><rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>\n'
-        f'<text x="{LEFT}" y="16" font-size="13">Power at the wall of {len(full)} servers that the fit has'
-        " not seen, in W: modelled (up) and measured (right); dashed: x 2 and / 2</text>\n"
+        f'<text x="{LEFT}" y="16" font-size="13">Wall power of {len(full)} servers that the fit has'
+        " not seen, W: modelled over measured; dashed: a factor of 2</text>\n"
         f"{''.join(body)}{legend}\n</svg>\n"
     )
 
