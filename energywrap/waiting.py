@@ -22,6 +22,7 @@ else:
 
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 STOPS = syscalls.numbers("SIGTSTP", "SIGTTIN", "SIGTTOU")
+CONTINUES = syscalls.numbers("SIGCONT")
 TIMERS = syscalls.numbers("SIGALRM", "SIGVTALRM", "SIGPROF")  # they survive an exec, but not a fork
 ENDINGS = syscalls.numbers("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
 STARTED_AFTER_S = 0.0003  # by then it has got a CPU; to be busy before might take it that one
@@ -93,8 +94,10 @@ def wait(
             when_alive()
         elif info is not None and info.si_signo == _signal.SIGCHLD:
             ending = _changed(child, ears)
-        elif info is not None and not ears.heard(info.si_signo) and _is_for_command(info, child):
-            _send(child.pid, info.si_signo)
+        elif info is not None:
+            to_all = ears.heard(info.si_signo) or _is_continued(info.si_signo, child)
+            if not to_all and _is_for_command(info, child):
+                _send(child.pid, info.si_signo)
     ears.close()
     return ending
 
@@ -128,6 +131,22 @@ class Ears:
         """End the canary."""
         if self._canary is not None:
             self._canary.close()
+
+
+def _is_continued(number: int, child: Child) -> bool:
+    """Whether a continuation needs no passing on: the command has had its own, or a newer signal decides.
+
+    To pass it on late could undo a stop that was sent to all of us meanwhile.
+    """
+    if number not in CONTINUES:
+        return False
+    if _signal.sigpending() & (CONTINUES | STOPS):
+        return True
+    try:
+        flags = os.WCONTINUED | os.WNOHANG | os.WNOWAIT  # left as it is: of several copies each shall see it
+        return os.waitid(os.P_PID, child.pid, flags) is not None
+    except ChildProcessError:
+        return True  # it has ended
 
 
 def _is_for_command(info: _signal.struct_siginfo, child: Child) -> bool:
@@ -192,10 +211,8 @@ def _follow_stop(pid: int, number: int) -> None:
     while _signal.sigtimedwait(STOPS, 0) is not None:
         pass  # our own copies of the terminal's stop signals have done their work
     if number not in STOPS:
-        if _is_stopped(pid):
-            os.kill(os.getpid(), _signal.SIGSTOP)
-        return
-    os.kill(os.getpid(), number)  # blocked, so still pending
+        number = _signal.SIGTSTP  # SIGSTOP cannot be blocked: it might hit us when all have gone on
+    os.kill(os.getpid(), number)  # blocked, so still pending; a continuation drops it
     if not _is_stopped(pid):
         _signal.sigtimedwait({number}, 0)
         return

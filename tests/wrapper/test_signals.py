@@ -231,17 +231,20 @@ def test_a_stop_and_a_continuation_of_the_group_are_survived(bench: Bench) -> No
     assert running.done(b"\n").status == 6
 
 
+@pytest.mark.parametrize("stop", [signal.SIGTSTP, signal.SIGSTOP])
 @pytest.mark.parametrize("age_s", [0, 0.1])  # in its first moments the wrapper listens with less care
-def test_a_stop_right_after_a_continuation_of_the_group_stops_both(age_s: float, bench: Bench) -> None:
+def test_a_stop_right_after_a_continuation_of_the_group_stops_both(
+    age_s: float, stop: int, bench: Bench
+) -> None:
     running = bench.probe("hold")
     pid = running.command()
     time.sleep(age_s)
-    running.send_group(signal.SIGTSTP)
+    running.send_group(stop)
     for _ in range(30):
         until(lambda: {state(pid), state(running.pid)} == {"T"}, "both stand")
         running.send_group(signal.SIGCONT)
         until(lambda: "T" not in {state(pid), state(running.pid)}, "both go on")
-        running.send_group(signal.SIGTSTP)
+        running.send_group(stop)
     running.send_group(signal.SIGKILL)
 
 
