@@ -94,7 +94,7 @@ def wait(
             when_alive()
         elif info is not None and info.si_signo == _signal.SIGCHLD:
             ending = _changed(child, ears)
-        elif info is not None:
+        elif info is not None and info.si_signo in signals.caught:  # seen once: a number that is no signal's
             to_all = ears.heard(info.si_signo) or _is_continued(info.si_signo, child)
             if not to_all and _is_for_command(info, child):
                 _send(child.pid, info.si_signo)
