@@ -50,7 +50,7 @@ def test_a_step_too_short_to_know_the_load_is_reckoned_only_where_its_sums_are_w
 
     assert made.reckon(half_loaded(0.1), final=False) is None
     shown = made.reckon(half_loaded(0.2), final=True)
-    settled = made.reckon(half_loaded(0.6), final=False)
+    settled = made.reckon(half_loaded(1.0), final=False)
     assert shown is not None
     assert settled is not None
     assert 0 < shown["model:cpu"] < settled["model:cpu"]

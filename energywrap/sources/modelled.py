@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from energywrap.power_model import Power
     from energywrap.readings import Gpu, Skipped, Snapshot
 
-SETTLED_S = 0.5  # 50 ticks
+SETTLED_S = 0.9  # 90 ticks: at an interval of a second every reading settles
 LEAST = "T5"  # the tier of a machine of which only the number of threads is known
 PARTS = (
     (Component.CPU, "cpu"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 STAT = "/proc/stat"
-PIECE = 65536  # bytes: enough for some six hundred processors
+PIECE = 4096  # bytes: more is read only where there are that many processors
 WINDOWS_TICK_S = 1.0 / 64
 TICK_S = 1.0 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else WINDOWS_TICK_S
 PARTS = ("user", "nice", "system", "irq")  # psutil's; on Windows `system` holds the time of interrupts
@@ -33,9 +33,10 @@ def read(stat: str = STAT) -> bytes:
     if fd is None:  # it stays open: opening it anew costs more than reading it
         fd = _open[stat] = os.open(stat, os.O_RDONLY | os.O_CLOEXEC)
     text = os.pread(fd, PIECE, 0)
-    while len(text) % PIECE == 0 and (more := os.pread(fd, PIECE, len(text))):
-        text += more
     end = text.find(b"\nintr")
+    while end < 0 and (more := os.pread(fd, PIECE, len(text))):
+        text += more
+        end = text.find(b"\nintr")
     return text if end < 0 else text[:end]
 
 
