@@ -12,14 +12,11 @@ if TYPE_CHECKING:
     from energywrap.balance import Total
     from energywrap.model import ComponentEnergy, Idle, Tally
 
-METHOD = (
-    "share of the machine's busy CPU time, per sampling interval; memory by what the command holds of "
-    "it where that was seen; GPUs by their own share, else whole"
-)
+METHOD = "share of the machine's busy CPU time, per sampling interval; GPUs by their own share, else whole"
 TOTALS_METHOD = (
-    "share of the machine's busy CPU time, over the whole run; memory by what the command holds of "
-    "it where that was seen; GPUs by their own share, else whole"
+    "share of the machine's busy CPU time, over the whole run; GPUs by their own share, else whole"
 )
+HELD_METHOD = "; memory by what the command held of it"
 HELD_DOUBT = 0.2  # looked at every ten seconds, and what the kernel caches for it is not in it
 GPU_DOUBT = 0.1  # the driver samples who uses a GPU now and then
 

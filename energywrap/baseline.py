@@ -35,7 +35,11 @@ def measure(settings: Settings, seconds: float, pause: Callable[[float], None] =
     try:
         channels = [channel for channel in sources.channels if channel.basis == Basis.MEASURED]
         if not channels:
-            raise UserError("there is nothing here to measure the power of", "see `energywrap doctor`")
+            raise UserError(
+                "no counter or meter can be read here, so the idle machine's power cannot be measured "
+                "(what is modelled does not count)",
+                "see `energywrap doctor`",
+            )
         fold, slices, took_s = _read(Sampler(sources, SLICE_S), channels, seconds, pause)
     finally:
         sources.close()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from energywrap.balance import Total
     from energywrap.config import Settings
-    from energywrap.model import CarbonIntensity, Channel, ComponentEnergy, Facility, Place, Skipped
+    from energywrap.model import CarbonIntensity, Channel, ComponentEnergy, Facility, Place, Skipped, Tally
 
 WATCHED_S, STEP_S = 1.0, 0.02
 PERF_FIX = "sysctl kernel.perf_event_paranoid=2   (as root; then perf counts every process exactly)"
@@ -84,7 +84,7 @@ def examine(
     where = place.resolve(settings, environ)
     return Checkup(
         channels=tuple(
-            _state(channel, seen, total, took_s)
+            _state(channel, seen, total, took_s, fold.tallies[channel.id])
             for channel in sources.channels
             if (channel.component, channel.basis) != (Component.MACHINE, Basis.MODELLED)
         ),
@@ -111,13 +111,19 @@ def _watch(sampler: Sampler, pause: Callable[[float], None]) -> list[tuple[float
 
 
 def _state(
-    channel: Channel, seen: Sequence[tuple[float, dict[str, float]]], total: Total, took_s: float
+    channel: Channel,
+    seen: Sequence[tuple[float, dict[str, float]]],
+    total: Total,
+    took_s: float,
+    tally: Tally,
 ) -> ChannelState:
     values = [values[channel.id] for _, values in seen if channel.id in values]
     changes = sum(a != b for a, b in zip(values, values[1:]))
     spoken = next((s for s in total.spoken if (s.source, s.device) == (channel.source, channel.device)), None)
     counted = channel.kind == Kind.COUNTER and len(values) > 1
     power = (values[-1] - values[0]) / took_s if counted else values[-1] if values else None
+    if not values and tally.covered_s > 0:  # reckoned from the readings, not read
+        power = tally.joules / tally.covered_s
     return ChannelState(
         component=channel.component,
         device=channel.device,

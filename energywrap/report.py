@@ -129,6 +129,7 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
     value = sum(e.energy_j for e in summed)
     bounds = (facts.total.whole,) if facts.total.whole is not None else summed
     low, high = sum(e.low_j for e in bounds), sum(e.high_j for e in bounds)
+    low = max(low, max(e.low_j for e in energies))  # the whole is no less than each of its parts
     whole = attribution.Joules(value, min(value, low), max(value, high))
     machine = footprint.assess(whole, facts.intensity, facts.facility)
     machine = replace(machine, method="all that ran on the machine while the command ran")
@@ -138,12 +139,16 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
         )
         return {"machine": machine, "command": command}
     part = attribution.command(facts.total, facts.tallies, facts.share, facts.live, held=facts.held)
+    part = attribution.Joules(
+        min(part.value, whole.value), min(part.low, whole.low), min(part.high, whole.high)
+    )  # a part is no more than the whole
     command = replace(
         footprint.assess(part, facts.intensity, facts.facility),
         cpu_share=facts.share.value,
         cpu_share_low=facts.share.low,
         cpu_share_high=facts.share.high,
-        method=attribution.METHOD if facts.live else attribution.TOTALS_METHOD,
+        method=(attribution.METHOD if facts.live else attribution.TOTALS_METHOD)
+        + (attribution.HELD_METHOD if facts.held else ""),
     )
     return {"machine": machine, "command": command, **_above_idle(facts, facts.share)}
 

@@ -63,7 +63,7 @@ def test_a_machine_whose_counters_stand_still_has_no_baseline(tmp_path: Path, tr
 
 def test_a_machine_without_counters_has_no_baseline(tmp_path: Path) -> None:
     (tmp_path / "sys").mkdir()
-    with pytest.raises(UserError, match="nothing here to measure"):
+    with pytest.raises(UserError, match="no counter or meter can be read"):
         baseline.measure(settings(tmp_path), 0.1)
 
 

@@ -113,7 +113,7 @@ def test_a_bundle_is_a_machine_that_the_readers_can_be_run_on(tmp_path: Path) ->
     def channels(root: Path) -> list[str]:
         return sorted(c.id for c in open_all(resolve({"sysfs_root": str(root)}, {}, "/")).channels)
 
-    assert "files in machine.tar.gz" in done.stderr
+    assert "in machine.tar.gz" in done.stderr
     assert "rapl:intel-rapl:0" in channels(copy)
     assert channels(copy) == channels(tree.root)
     document: Any = json.loads((tmp_path / "copy" / "doctor.json").read_text())

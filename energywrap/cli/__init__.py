@@ -66,6 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         return USAGE_ERROR
     except BrokenPipeError:
         return 0  # the reader of our output has seen enough
+    except OSError as trouble:
+        say(f"the output could not be written: {trouble.strerror or trouble}")
+        return USAGE_ERROR
     return status if isinstance(status, int) else 0
 
 

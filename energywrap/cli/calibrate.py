@@ -47,7 +47,7 @@ def calibrate(
         _show(baseline.load(os.environ))
         return
     settings = config.resolve({}, os.environ, config.folder())
-    say(f"measuring the idle machine for {seconds:.0f} s")
+    say(f"the idle machine is measured for {seconds:.0f} s, if anything here can measure it")
     idle = baseline.measure(settings, seconds)
     if idle.busy_part > baseline.BUSY and not anyway:
         raise UserError(

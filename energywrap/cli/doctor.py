@@ -36,7 +36,7 @@ def doctor(
     text = document.record_text(found)
     if bundle_file is not None:
         count = bundle.write(bundle_file, settings.sysfs_root, text)
-        say(f"{count} files in {bundle_file}: look at them before you send them anywhere")
+        say(f"{count} sysfs files and this page as JSON in {bundle_file}: look before you send it anywhere")
     if json:
         typer.echo(text, nl=False)
     else:
@@ -61,6 +61,7 @@ def _show(found: Checkup) -> None:
     typer.echo(f"  by {found.accounting}{fix}")
     typer.echo("Carbon")
     _carbon(found)
+    typer.echo("[ok] measured or known, [~~] modelled, [!!] missing, [--] not on this machine or not needed")
 
 
 def _carbon(found: Checkup) -> None:
@@ -82,7 +83,8 @@ def _role(channel: ChannelState) -> str:
 
 def _reading(channel: ChannelState) -> str:
     if channel.basis != Basis.MEASURED:
-        return f"modelled ({channel.source.removeprefix('model: ')})"
+        watts = f", {channel.power_w:.3g} W now" if channel.power_w is not None else ""
+        return f"modelled ({channel.source.removeprefix('model: ')}){watts}"
     if channel.value is None:
         return f"measured ({channel.source}), but it did not answer just now"
     words = f"measured ({channel.source}), {channel.value:.6g} {channel.unit}"

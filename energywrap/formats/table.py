@@ -131,7 +131,8 @@ def _share_words(scope: Scope) -> Text:
     if scope.cpu_share is None:
         return Text("unknown")
     percent = 100 * scope.cpu_share
-    return Text(f"{percent:.0f} % of busy CPU time" if percent >= 1 else "under 1 % of busy CPU time")
+    words = f"{percent:.0f} % of busy CPU time" if percent >= 1 else "under 1 % of busy CPU time"
+    return Text(words + (", memory by use" if "memory by what" in (scope.method or "") else ""))
 
 
 def _interval(value: float | None, low: float | None, high: float | None) -> Text:

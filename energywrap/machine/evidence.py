@@ -29,6 +29,10 @@ def sentences(
     elif machine.arch:
         found.append(f"generation {machine.arch}, by the table of processors")
     found.append(_size(machine, seen, given))
+    if given.tdp_w and product is None:
+        found.append(f"{given.tdp_w:g} W per socket, as given")
+    if machine.memory_gb is None:
+        found.append("memory not known: what machines of this kind usually have is assumed")
     if machine.memory_gb is not None:
         whose = "as given" if given.memory_gb else "the guest's" if machine.virtual else "by the kernel"
         found.append(f"{machine.memory_gb:.4g} GB of memory, {whose}")
@@ -50,6 +54,8 @@ def hints(machine: Described, seen: Seen, given: Given, product: Product | None)
         found.append("--arch NAME: the generation of the processor")
     if machine.virtual and given.sockets is None and (machine.sockets or 1) > 1:
         found.append(f"--sockets N: of the host; {machine.sockets} are assumed")
+    if not machine.virtual and given.cpu and given.sockets is None and (machine.sockets or 1) > 1:
+        found.append(f"--sockets N: {machine.sockets} are assumed")
     if machine.memory_gb is None:
         found.append("--memory-gb GB: the installed memory" + (" of the guest" if machine.virtual else ""))
     return tuple(found)
