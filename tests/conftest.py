@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -23,6 +24,14 @@ TIMEOUT_S = 60  # nothing here takes a tenth of it on a free machine
 
 settings.register_profile("energywrap", deadline=None)  # a busy machine is no failing law
 settings.load_profile("energywrap")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ordinary_dispositions() -> None:
+    """A suite in the background of a script has INT and QUIT ignored, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,11 +26,3 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 def wrap(bench: Bench) -> list[str]:
     """The words that are put before a command."""
     return bench.words
-
-
-@pytest.fixture(scope="session", autouse=True)
-def ordinary_dispositions() -> None:
-    """A suite in the background of a script has INT and QUIT ignored, and so would all that it starts."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in (signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
