@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_PERIOD_S = 10.0  # counters wrap: a busy 64 kJ one in little more than two minutes
 FIRST_FOLDED_S, FOLDED_EVERY_S = 1.0, 2.0  # many readings cost little more than one to fold
-MEMORY_EVERY_S, MEMORY_CPU = 10.0, 0.0005  # and at most that part of a CPU
+MEMORY_FIRST_S, MEMORY_EVERY_S, MEMORY_CPU = 0.5, 10.0, 0.0005  # and at most that part of a CPU
 STUCK_S = 2.0  # a driver that answers no more must not keep the command's status from its caller
 
 
@@ -119,7 +119,8 @@ class Sampler:
         except (OSError, ValueError):
             self._held = None
         took_s = time.monotonic() - before_s
-        self._look_at_s = before_s + max(MEMORY_EVERY_S, took_s / MEMORY_CPU)
+        young_s = max(MEMORY_FIRST_S, before_s - self._start_s)  # a young command is still filling its memory
+        self._look_at_s = before_s + max(min(MEMORY_EVERY_S, young_s), took_s / MEMORY_CPU)
 
     def _loop(self) -> None:
         try:
