@@ -1,29 +1,47 @@
-"""The idle machine, measured: what stands between a command's energy and its share above idle."""
+"""The idle machine, measured: what stands between a command's energy and its share above idle.
+
+With some and all threads busy as well it is a calibration: the power model takes its watts from it.
+"""
 
 from __future__ import annotations
 
 import os
 import time
 
-from energywrap import host, reportfile
+from energywrap import balance, host, plan, reportfile
 from energywrap.errors import UserError
 from energywrap.fold import Fold
 from energywrap.formats import document
-from energywrap.model import Baseline, Basis, Idle
-from energywrap.record import replace
+from energywrap.model import Baseline, Basis, Component, Idle
+from energywrap.record import record, replace
 from energywrap.sampler import Sampler
 from energywrap.sources import open_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from energywrap.config import Settings
-    from energywrap.model import Channel
+    from energywrap.model import Channel, ComponentEnergy
+
+    Burn = Callable[[int], AbstractContextManager[object]]  # keeps so many threads busy
 
 SLICE_S = 1.0
 BUSY = 0.05  # of all CPU time: a machine with more to do than that is not idle
 FEW, SPREAD = 5, 0.10  # with fewer slices their spread tells little: then this part of the mean
+PARTS = (Component.CPU, Component.RAM, Component.MACHINE)
+
+
+@record
+class Measured:
+    """What the machine drew over a while: by channel, and by part for the power model."""
+
+    seconds: float
+    channels: dict[str, Idle]
+    parts: dict[str, Idle]
+    by: dict[str, str]
+    busy_part: float
 
 
 def measure(settings: Settings, seconds: float, pause: Callable[[float], None] = time.sleep) -> Baseline:
@@ -31,6 +49,48 @@ def measure(settings: Settings, seconds: float, pause: Callable[[float], None] =
 
     Other work on the machine is said in `how`. Raises UserError where nothing is measured.
     """
+    found = _measured(settings, seconds, pause)
+    how = f"measured over {found.seconds:.0f} s"
+    how += f" with {100 * found.busy_part:.0f} % of the CPU time in use" if found.busy_part > BUSY else ""
+    parts = {part: {"0": watts} for part, watts in found.parts.items()}
+    return Baseline(
+        taken_at_s=time.time(),
+        seconds=found.seconds,
+        how=how,
+        idle=found.channels,
+        loads={},
+        busy_part=found.busy_part,
+        parts=parts,
+        by=found.by,
+        cpu=host.cpu(),
+        threads=os.cpu_count() or 1,
+    )
+
+
+def under_load(
+    idle: Baseline,
+    settings: Settings,
+    seconds: float,
+    burn: Burn,
+    pause: Callable[[float], None] = time.sleep,
+) -> Baseline:
+    """The same baseline with what the machine draws while one, half and all of its threads are busy.
+
+    `burn` keeps so many threads busy while its context is open. A part that a load does not show (its counter
+    failed) is left to the model.
+    """
+    loads, parts = {}, {part: dict(by_load) for part, by_load in idle.parts.items()}
+    for threads in sorted({1, max(1, idle.threads // 2), idle.threads}):
+        with burn(threads):
+            found = _measured(settings, seconds, pause)
+        loads[str(threads)] = found.channels
+        for part in parts:
+            if part in found.parts:
+                parts[part][str(threads)] = found.parts[part]
+    return replace(idle, loads=loads, parts=parts)
+
+
+def _measured(settings: Settings, seconds: float, pause: Callable[[float], None]) -> Measured:
     sources = open_all(settings)
     try:
         channels = [channel for channel in sources.channels if channel.basis == Basis.MEASURED]
@@ -46,11 +106,32 @@ def measure(settings: Settings, seconds: float, pause: Callable[[float], None] =
     moving = [channel.id for channel in channels if fold.tallies[channel.id].joules > 0]
     if not moving:
         raise UserError(f"no counter moved in {took_s:.0f} s", "see `energywrap doctor`")
-    part = _busy_part(fold.busy_s, took_s)
-    how = f"measured over {took_s:.0f} s"
-    how += f" with {100 * part:.0f} % of the CPU time in use" if part > BUSY else ""
-    idle = {name: spread([watts[name] for watts in slices]) for name in moving}
-    return Baseline(time.time(), took_s, how, idle, {}, part)
+    total = balance.total(plan.choose(channels), fold.tallies, took_s)
+    spoken = {part: _lines(part, total) for part in PARTS}
+    return Measured(
+        took_s,
+        {name: spread([watts[name] for watts in slices]) for name in moving},
+        {part: _watts(lines, total, took_s) for part, lines in spoken.items() if lines},
+        {part: lines[0].source for part, lines in spoken.items() if lines},
+        _busy_part(fold.busy_s, took_s),
+    )
+
+
+def _lines(part: str, total: balance.Total) -> list[ComponentEnergy]:
+    """The measured lines of a component; of the machine its meter, if one sees it."""
+    if part == Component.MACHINE:
+        return [total.meter] if total.meter is not None else []
+    return [line for line in total.components if line.component == part and line.basis == Basis.MEASURED]
+
+
+def _watts(lines: Sequence[ComponentEnergy], total: balance.Total, took_s: float) -> Idle:
+    """Mean power within the instrument's bounds; the machine's is without that of its GPUs."""
+    gpus = [line for line in total.components if line.component == Component.GPU]
+    gpus_j = sum(line.energy_j for line in gpus) if lines[0].component == Component.MACHINE else 0.0
+    value, low, high = (
+        sum(getattr(line, name) for line in lines) - gpus_j for name in ("energy_j", "low_j", "high_j")
+    )
+    return Idle(value / took_s, max(0.0, low) / took_s, high / took_s)
 
 
 def _read(
@@ -81,26 +162,46 @@ def spread(watts: Sequence[float]) -> Idle:
     return Idle(mean, min(mean, ordered[tenth]), max(mean, ordered[-1 - tenth]))
 
 
-def save(baseline: Baseline, environ: Mapping[str, str]) -> str:
-    """Keep it for this user's runs on this machine; its file. Raises UserError if that cannot be."""
-    path = _path(environ)
+def save(baseline: Baseline, environ: Mapping[str, str], *, for_all: bool = False) -> str:
+    """Keep it for this user's runs on this machine, or for everyone's; its file.
+
+    Raises UserError if that cannot be.
+    """
+    path = reportfile.SHARED_BASELINE if for_all else _path(environ)
     if path is None:
         raise UserError("no home directory is known to keep the baseline in", "set HOME or XDG_STATE_HOME")
     reportfile.write(reportfile.Target(path, None, None), document.line(baseline).decode())
+    if for_all:
+        os.chmod(os.path.dirname(path), 0o755)
+        os.chmod(path, 0o644)
     return path
 
 
 def load(environ: Mapping[str, str]) -> Baseline | None:
-    """The baseline that was kept for this machine; None without one that can be read."""
+    """What was kept for this machine, the newer of the user's and everyone's; None without one.
+
+    It is empty, and says why in `how`, where what was measured was another machine under the same name.
+    """
     if not reportfile.has_baselines(environ):
         return None
+    kept = [found for found in map(_read_file, (_path(environ), reportfile.SHARED_BASELINE)) if found]
+    newest = max(kept, key=lambda each: each.taken_at_s, default=None)
+    if newest is None:
+        return None
+    how = f"{newest.how}, {_age(max(0.0, time.time() - newest.taken_at_s))} ago"
+    if (newest.cpu, newest.threads) == (host.cpu(), os.cpu_count() or 1):
+        return replace(newest, how=how)
+    other = f"{how}, on {newest.threads} threads of {newest.cpu}: not this machine"
+    return replace(newest, how=other, idle={}, loads={}, parts={})
+
+
+def _read_file(path: str | None) -> Baseline | None:
     try:
-        with open(_path(environ) or "", "rb") as file:
+        with open(path or "", "rb") as file:
             found: Baseline = document.from_line("Baseline", file.read())
     except (OSError, ValueError):
         return None
-    age_s = max(0.0, time.time() - found.taken_at_s)
-    return replace(found, how=f"{found.how}, {_age(age_s)} ago")
+    return found
 
 
 def _path(environ: Mapping[str, str]) -> str | None:

@@ -45,7 +45,7 @@ def facts(gpus: Sequence[Gpu], state_folder: str | None) -> Host:
     system = _system()
     return Host(
         name_hash=name_hash(state_folder),
-        cpu=_cpu(cpuinfo) or _chip() or system.machine,
+        cpu=cpu(cpuinfo),
         logical_cpus=os.cpu_count() or 1,
         ram_bytes=_ram_bytes(),
         gpus=tuple(gpus),
@@ -55,6 +55,12 @@ def facts(gpus: Sequence[Gpu], state_folder: str | None) -> Host:
         container=_container(),
         python=".".join(map(str, sys.version_info[:3])),
     )
+
+
+def cpu(cpuinfo: str | None = None) -> str:
+    """The processor as it calls itself, or at least its kind."""
+    text = _text("/proc/cpuinfo", CPUINFO_BYTES) if cpuinfo is None else cpuinfo
+    return _cpu(text) or _chip() or _system().machine
 
 
 def unread_gpus(sys_root: str, answered: Collection[str]) -> list[str]:

@@ -79,6 +79,11 @@ class Baseline:
     idle: dict[str, Idle]
     loads: dict[str, dict[str, Idle]]  # by the number of busy threads
     busy_part: float  # of all CPU time that was used meanwhile: 0 on a machine that was idle indeed
+    # what the power model takes: W of cpu, ram and machine (without GPUs), by the number of busy threads
+    parts: dict[str, dict[str, Idle]]
+    by: dict[str, str]  # the source that spoke for each of these
+    cpu: str  # the processor as it calls itself, and the machine's threads: they are the same machine still?
+    threads: int
 
 
 @record

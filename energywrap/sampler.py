@@ -84,9 +84,10 @@ class Sampler:
         with self._folding:  # a thread that hung may come back while the main one concludes
             channels = [channel for source in self.sources.opened for channel in source.channels]
             if self._fold is None:
-                self.baseline = self._find_baseline() if self._find_baseline is not None else None
+                found = self._find_baseline() if self._find_baseline is not None else None
+                self.baseline = found if found is not None and found.idle else None
                 idle = self.baseline.idle if self.baseline is not None else None
-                self._fold = Fold(channels, self._period_s, self.sources.model(), idle)
+                self._fold = Fold(channels, self._period_s, self.sources.model(found), idle)
             self._fold.watch(channels)
             while self._pending:
                 now = self._pending.pop(0)

@@ -94,7 +94,7 @@ def test_what_was_kept_is_found_again_with_its_age(tmp_path: Path, tree: Tree) -
 def test_nothing_kept_or_rubbish_is_no_baseline(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
     assert baseline.load(environ) is None
-    path = Path(baseline.save(Baseline(0.0, 1.0, "once", {}, {}, 0.0), environ))
+    path = Path(baseline.save(Baseline(0.0, 1.0, "once", {}, {}, 0.0, {}, {}, "some CPU", 2), environ))
     path.write_text('{"idle"')
     assert baseline.load(environ) is None
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated
 
 import typer
@@ -14,7 +16,7 @@ from energywrap import baseline, config
 from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.model import Baseline, Idle
-from energywrap.record import replace
+from energywrap.sources.modelled import calibration, said_of
 
 SHORTEST_S, LONGEST_S = 1.0, 3600.0
 BURN = (sys.executable, "-I", "-S", "-c", "while True: pass")
@@ -36,46 +38,51 @@ def calibrate(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Keep the result even though other work was running.")
     ] = False,
+    for_all: Annotated[
+        bool, typer.Option("--for-all", help="Keep it for all users of this machine; needs root.")
+    ] = False,
     show: Annotated[bool, typer.Option("--show", help="Show what is kept; measure nothing.")] = False,
 ) -> None:
     """Measure the machine idle, then with one, half and all of its threads busy; keep what runs need of it.
 
-    Leave the machine alone meanwhile. The idle power is what `energywrap run` takes off to tell the command's
-    share above idle; the other loads show what the machine draws when it works.
+    Leave the machine alone meanwhile. Runs take the idle power off to tell the command's share above idle,
+    and where no counter can be read their power model takes the measured watts in place of its own. The
+    counters often belong to root: `sudo energywrap calibrate --for-all` measures for everyone, once.
     """
     if show:
         _show(baseline.load(os.environ))
         return
     settings = config.resolve({}, os.environ, config.folder())
     say(f"the idle machine is measured for {seconds:.0f} s, if anything here can measure it")
-    idle = baseline.measure(settings, seconds)
-    if idle.busy_part > baseline.BUSY and not anyway:
+    found = baseline.measure(settings, seconds)
+    if found.busy_part > baseline.BUSY and not anyway:
         raise UserError(
-            f"the machine is not idle: {100 * idle.busy_part:.0f} % of its CPU time was in use",
+            f"the machine is not idle: {100 * found.busy_part:.0f} % of its CPU time was in use",
             "stop other work and try again, or keep the result with --anyway",
         )
-    loads = {} if idle_only else _loads(settings, seconds)
-    kept = replace(idle, loads=loads)
-    path = baseline.save(kept, os.environ)
-    _show(kept)
+    if not idle_only:
+        found = baseline.under_load(found, settings, seconds, _burning(seconds))
+    path = baseline.save(found, os.environ, for_all=for_all)
+    _show(found)
     say(f"kept in {path}")
 
 
-def _loads(settings: config.Settings, seconds: float) -> dict[str, dict[str, Idle]]:
-    """The machine's power by the number of busy threads."""
-    cpus = os.cpu_count() or 1
-    found = {}
-    for threads in sorted({1, max(1, cpus // 2), cpus}):
-        say(f"measuring {threads} of {cpus} threads busy for {seconds:.0f} s")
+def _burning(seconds: float) -> Callable[[int], AbstractContextManager[None]]:
+    """Keeps so many threads busy, each by a process of its own, and tells the user for how long."""
+
+    @contextmanager
+    def burn(threads: int) -> Iterator[None]:
+        say(f"measuring {threads} of {os.cpu_count()} threads busy for {seconds:.0f} s")
         burning = [subprocess.Popen(BURN, stdin=subprocess.DEVNULL) for _ in range(threads)]
         try:
             time.sleep(SETTLE_S)
-            found[str(threads)] = baseline.measure(settings, seconds).idle
+            yield
         finally:
             for each in burning:
                 each.kill()
                 each.wait()
-    return found
+
+    return burn
 
 
 def _show(kept: Baseline | None) -> None:
@@ -88,6 +95,8 @@ def _show(kept: Baseline | None) -> None:
     for threads, power in kept.loads.items():
         typer.echo(f"{threads} thread{'s' if threads != '1' else ''} busy")
         _channels(power)
+    used = calibration(kept)
+    typer.echo(f"the power model uses: {said_of(kept, used)}")
 
 
 def _channels(power: dict[str, Idle]) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from energywrap import power_model
+from energywrap import baseline, power_model
 from energywrap.cli.listing import listing
 from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.machine import identify
-from energywrap.power_model import Described
+from energywrap.machine.identify import Given, Identified
+from energywrap.power_model import Power
+from energywrap.sources.modelled import Modelled
 
+Curve = Callable[[float, float, float], Power]
 LEVELS = "0,0.1,0.5,1"
 OUTSIDE = ", outside what the model was fitted on: laptops and small boards draw less than it says"
 HEADS = ("utilisation", "total W", "P10 to P90", "CPU W", "RAM W", "rest W")
@@ -67,8 +72,8 @@ def model(
     )
     levels = _levels(utilisation)
     packed = _fraction("--packed", str(packed))
-    found = identify.suppose(given) if cpu is not None or vcpus is not None else identify.describe(given)
-    tier, points = _evaluated(found.machine, levels, packed)
+    found, curve, tier = _model(given)
+    points = _evaluated(curve, levels, packed)
     if json:
         _as_json(tier, points)
         return
@@ -80,11 +85,25 @@ def model(
         say(f"to narrow it: {hint}")
 
 
-def _evaluated(machine: Described, levels: list[float], packed: float) -> tuple[str, list[dict[str, float]]]:
-    """The tier of the model that is used, and its power at each level, in W."""
+def _model(given: Given) -> tuple[Identified, Curve, str]:
+    """The machine and its model: of this one as it is, what was measured of it takes the fitted place."""
+    if given.cpu is not None or given.vcpus is not None:
+        found = identify.suppose(given)
+    else:
+        found = identify.describe(given)
+        kept = baseline.load(os.environ) if given == identify.NOTHING else None
+        if kept is not None:
+            model = Modelled(found)
+            model.calibrate(kept)
+            return model.identified, model.power, model.tier
+    return found, power_model.curve(found.machine), power_model.tier(found.machine)
+
+
+def _evaluated(curve: Curve, levels: list[float], packed: float) -> list[dict[str, float]]:
+    """The power at each level, in W."""
     points = []
     for level in levels:
-        power = power_model.power(machine, level, packed)
+        power = curve(level, packed, 0.0)
         points.append(
             {
                 "utilisation": level,
@@ -96,7 +115,7 @@ def _evaluated(machine: Described, levels: list[float], packed: float) -> tuple[
                 "high_w": power.total.high,
             }
         )
-    return power_model.tier(machine), points
+    return points
 
 
 def _as_json(tier: str, points: list[dict[str, float]]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from energywrap.config import Settings
+    from energywrap.model import Baseline
     from energywrap.readings import Channel, Gpu
     from energywrap.sources.modelled import Modelled
     from energywrap.sources.registry import Opening
@@ -107,12 +108,17 @@ class Sources:
             if found.opened:
                 yield name
 
-    def model(self) -> Modelled | None:
-        """The power model, opened when it is first asked for; None where there is nothing to go by."""
+    def model(self, measured: Baseline | None = None) -> Modelled | None:
+        """The power model, opened when it is first asked for; None where there is nothing to go by.
+
+        What was measured of this machine takes the place of what the model would assume.
+        """
         for name in self._waiting[MODEL]:
             found = self._open(MODEL, name)
             self._add(found, name)
             self._model = found.opened[0] if found.opened else None  # type: ignore[assignment]
+            if self._model is not None and measured is not None:
+                self._model.calibrate(measured)
         return self._model
 
     def conclude(self) -> bool:

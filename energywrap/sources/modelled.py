@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from energywrap import power_model
 from energywrap.errors import Unavailable
+from energywrap.power_model import Watts
 from energywrap.readings import Basis, Channel, Component, Kind
+from energywrap.record import replace
 from energywrap.sources import procstat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from energywrap.config import Settings
     from energywrap.machine.identify import Identified
+    from energywrap.model import Baseline, Idle
     from energywrap.power_model import Power
+    from energywrap.power_model.calibrated import Anchor, Calibration
     from energywrap.readings import Gpu, Skipped, Snapshot
 
 SETTLED_S = 0.9  # 90 ticks: at an interval of a second every reading settles
@@ -23,6 +29,7 @@ PARTS = (
 )
 
 WHOLE = (Component.MACHINE, "all parts")
+MEASURABLE = (Component.CPU, Component.RAM, Component.MACHINE)
 
 
 class Modelled:
@@ -35,14 +42,31 @@ class Modelled:
     def __init__(self, identified: Identified, *, rest: bool = True) -> None:
         self.identified = identified
         self._cpus = identified.machine.threads
-        self._power = power_model.curve(identified.machine)
+        self.power = power_model.curve(identified.machine)
         self.tier = power_model.tier(identified.machine)
         self._settled = _zeros()
         self._shown = _zeros()
         self._before: Snapshot | None = None
-        parts = [part for part in PARTS if rest or part[0] != Component.REST]
+        parts = tuple(part for part in PARTS if rest or part[0] != Component.REST)
         whole = (WHOLE,) if rest else ()  # no line of its own: its interval is narrower than its parts' sums
-        self.channels = tuple(_channel(part, device, _label(self, part)) for part, device in (*parts, *whole))
+        self._parts = parts + whole
+        self.channels = self._channels()
+
+    def calibrate(self, measured: Baseline) -> None:
+        """Take the watts that were measured of this machine in place of the fitted ones, and say so."""
+        found = calibration(measured)
+        if found is not None:
+            from energywrap.power_model import calibrated
+
+            self.power = calibrated.curve(self.power, found)
+            self.tier = calibrated.TIER
+        self.identified = replace(
+            self.identified, evidence=(*self.identified.evidence, said_of(measured, found))
+        )
+        self.channels = self._channels()
+
+    def _channels(self) -> tuple[Channel, ...]:
+        return tuple(_channel(part, device, _label(self, part)) for part, device in self._parts)
 
     def read(self) -> dict[str, float]:
         """Nothing: what the model goes by, the busy CPU seconds, is part of every snapshot."""
@@ -91,7 +115,7 @@ class Modelled:
         doubt = min(1.0, procstat.TICK_S / seconds)
         was, is_now = procstat.each_busy_s(before.stat), procstat.each_busy_s(now.stat)
         each = [min(1.0, max(0.0, (is_now[cpu] - was[cpu]) / seconds)) for cpu in is_now if cpu in was]
-        return self._power(mean, power_model.packedness(each), doubt)
+        return self.power(mean, power_model.packedness(each), doubt)
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -107,6 +131,43 @@ def open_model(settings: Settings) -> Modelled:
     except (OSError, ValueError) as err:
         raise Unavailable(f"utilisation cannot be read: {err}", "mount /proc") from err
     return Modelled(identified, rest=not settings.no_rest)
+
+
+def calibration(measured: Baseline) -> Calibration | None:
+    """What was measured, as the power model takes it; None where nothing of it can be used."""
+    from energywrap.power_model.calibrated import Calibration
+
+    parts = {part: _anchors(by_load, measured.threads) for part, by_load in measured.parts.items()}
+    cpu, ram, machine = (parts.get(part, ()) for part in MEASURABLE)
+    return Calibration(cpu, ram, machine) if cpu or ram or machine else None
+
+
+def said_of(measured: Baseline, found: Calibration | None) -> str:
+    """The sentence about a calibration: what it measured of the machine and how; or why it is not used."""
+    if found is None:
+        return f"a calibration is kept but not used: {measured.how}"
+    parts = ", ".join(
+        f"{part} {by_load['0'].watts:.3g} W idle{_loaded(by_load)} by {measured.by[part]}"
+        for part, by_load in measured.parts.items()
+    )
+    return f"calibrated: {parts}, {measured.how}"
+
+
+def _loaded(by_load: Mapping[str, Idle]) -> str:
+    most = max(by_load, key=int)
+    return f" and {by_load[most].watts:.3g} W with {most} threads busy" if most != "0" else ""
+
+
+def _anchors(by_load: Mapping[str, Idle], threads: int) -> tuple[Anchor, ...]:
+    """By rising load, from the idle machine; none of it where that was not measured or drew nothing."""
+    from energywrap.power_model.calibrated import Anchor
+
+    if "0" not in by_load or by_load["0"].watts <= 0:
+        return ()
+    return tuple(
+        Anchor(int(busy) / threads, Watts(watts.watts, watts.low_w, watts.high_w))
+        for busy, watts in sorted(by_load.items(), key=lambda pair: int(pair[0]))
+    )
 
 
 def _label(model: Modelled, part: str) -> str:
