@@ -297,10 +297,20 @@ def test_a_guest_of_all_threads_is_its_host() -> None:
 
 
 def test_the_memory_of_a_guest_is_its_own() -> None:
-    guest = replace(RUNNER, memory_gb=4)
+    guest = replace(RUNNER, memory_gb=4, memory_kind="ddr4")
 
     assert power_model.power(guest, 1).ram.value == pytest.approx(4 * 0.16)
     assert power_model.power(guest, 1).ram.high == pytest.approx(4 * 0.31)
+
+
+def test_the_kind_of_memory_moves_watts_between_memory_and_the_rest_and_not_the_total() -> None:
+    ddr4, ddr3 = (
+        power_model.power(replace(RUNNER, memory_gb=4, memory_kind=kind), 0.5) for kind in ("ddr4", "ddr3")
+    )
+
+    assert ddr4.total == ddr3.total
+    assert ddr4.cpu == ddr3.cpu
+    assert ddr4.ram.value < ddr3.ram.value
 
 
 def test_memory_draws_at_most_half_of_what_the_processor_leaves() -> None:

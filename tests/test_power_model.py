@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energywrap.power_model import generic
+from energywrap.power_model import generic, memory
 from energywrap.power_model.watts import Watts
 
 loads = st.floats(0, 1)
@@ -98,21 +98,31 @@ def test_a_load_that_clocks_misjudged_is_taken_as_none_or_full(load: float) -> N
     assert generic.machine(4, load) == generic.machine(4, 0.0 if load < 0 else 1.0)
 
 
-@given(gb=gigabytes, load=loads, doubt=doubts)
-def test_a_gigabyte_of_memory_draws_from_a_sixteenth_to_a_third_of_a_watt(
-    gb: float, load: float, doubt: float
+@given(gb=gigabytes, load=loads, doubt=doubts, kind=st.sampled_from([None, *memory.KINDS]))
+def test_memory_draws_what_was_measured_of_its_kind_and_doubt_only_widens(
+    gb: float, load: float, doubt: float, kind: str | None
 ) -> None:
-    found = generic.ram(gb, load, doubt)
+    found, sure = memory.ram(gb, load, doubt, kind), memory.ram(gb, load, 0.0, kind)
+    dimms = memory.KINDS.get(kind or "", memory.UNKNOWN)
 
     assert contains(found)
-    assert found.low == pytest.approx(0.06 * gb)
-    assert 0.11 * gb * (1 - 1e-9) <= found.high <= 0.31 * gb * (1 + 1e-9)
-    assert 0.06 * gb * (1 - 1e-9) <= found.value <= 0.16 * gb * (1 + 1e-9)
+    assert dimms.idle.value * gb * (1 - 1e-9) <= found.value <= dimms.full.value * gb * (1 + 1e-9)
+    assert dimms.idle.low * gb * (1 - 1e-9) <= found.low <= sure.low * (1 + 1e-9)
+    assert sure.high * (1 - 1e-9) <= found.high <= dimms.full.high * gb * (1 + 1e-9)
+
+
+def test_memory_of_no_known_kind_is_as_unsure_as_what_it_may_be() -> None:
+    for load in (0.0, 0.5, 1.0):
+        unknown = memory.ram(1, load)
+        for kind in ("ddr4", "ddr5"):
+            assert unknown.low <= memory.ram(1, load, kind=kind).low
+            assert unknown.high >= memory.ram(1, load, kind=kind).high
 
 
 def test_saturated_memory_may_draw_the_most_that_was_measured() -> None:
-    assert generic.ram(1, 1).high == pytest.approx(0.31)
-    assert generic.ram(1, 0).high == pytest.approx(0.11)
+    assert memory.ram(1, 1, kind="ddr4").high == pytest.approx(0.31)
+    assert memory.ram(1, 0, kind="ddr4").high == pytest.approx(0.11)
+    assert memory.ram(1, 1, kind="ddr3").high == pytest.approx(1.13)
 
 
 @given(n=threads, load=loads, doubt=doubts)

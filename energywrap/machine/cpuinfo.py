@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from energywrap.machine import dimms
 from energywrap.machine.firmware import is_guest
 from energywrap.record import record, replace
 from energywrap.units import BYTES_PER_KIB
@@ -34,6 +35,7 @@ class Seen:
     system_vendor: str = ""
     product: str = ""
     memory_bytes: int | None = None
+    memory_kind: str | None = None  # "ddr4", "lpddr"
 
 
 def linux(proc: str = "/proc", sysfs: str = "/sys") -> Seen:
@@ -51,6 +53,7 @@ def linux(proc: str = "/proc", sysfs: str = "/sys") -> Seen:
         system_vendor=vendor,
         product=product,
         memory_bytes=_memory_bytes(_text(f"{proc}/meminfo", 512)),
+        memory_kind=dimms.kind(sysfs),
     )
     return seen if seen.virtual else _with_topology(seen, cpus)
 

@@ -35,7 +35,8 @@ def sentences(
         found.append("memory not known: what machines of this kind usually have is assumed")
     if machine.memory_gb is not None:
         whose = "as given" if given.memory_gb else "the guest's" if machine.virtual else "by the kernel"
-        found.append(f"{machine.memory_gb:.4g} GB of memory, {whose}")
+        kind = f" {machine.memory_kind.upper()}" if machine.memory_kind else ""
+        found.append(f"{machine.memory_gb:.4g} GB of{kind} memory, {whose}")
     if seen.board and product is None:
         found.append(f"{seen.board}: small boards lie outside what the model was fitted on")
     return tuple(found)

@@ -130,7 +130,7 @@ def _identified(
         cores_per_socket=cores,
         threads_per_core=per_core,
         memory_gb=given.memory_gb or (seen.memory_bytes / BYTES_PER_GB if seen.memory_bytes else None),
-        memory_kind=archs.memory_kind(arch, client),
+        memory_kind=seen.memory_kind or archs.memory_kind(arch, client),
         year=None,
         client=client,
     )

@@ -50,6 +50,6 @@ def curve(machine: Described, coefficients: Coefficients = SHIPPED) -> Curve:
     prepared = model.prepare(machine, coefficients)
     if prepared is None:
         return lambda utilisation, _packed, doubt: generic.split(
-            machine.threads, machine.memory_gb, utilisation, doubt
+            machine.threads, machine.memory_gb, utilisation, doubt, machine.memory_kind
         )
     return lambda utilisation, packed, doubt: model.evaluate(prepared, utilisation, packed, doubt)

@@ -6,16 +6,8 @@ Formulas, sources and the meaning of the intervals: docs/power-model.md.
 from __future__ import annotations
 
 from energywrap.power_model.interval import BANDS, around
-from energywrap.power_model.split import (
-    MOST_OF_IDLE,
-    OF_LOAD,
-    RAM_IDLE_W_PER_GB,
-    RAM_UNKNOWN_HIGH,
-    RAM_UNKNOWN_LOW,
-    part,
-    ram_high_w,
-    ram_w,
-)
+from energywrap.power_model.memory import guessed, ram
+from energywrap.power_model.split import MOST_OF_IDLE, OF_LOAD, part
 from energywrap.power_model.watts import Power, Watts
 
 # W per hardware thread at the wall, idle and full, and the exponent between them: fitted on 1,074 published
@@ -34,36 +26,33 @@ def machine(threads: int, utilisation: float, doubt: float = 0.0) -> Watts:
     return around(lambda x: threads * _per_thread(x), BANDS[TIER], u, doubt, WORKLOAD_SIGMA)
 
 
-def ram(gigabytes: float, utilisation: float, doubt: float = 0.0) -> Watts:
-    """Power of the installed memory; high up to the saturated figure, low at idle."""
-    u = min(1.0, max(0.0, utilisation))
-    return Watts(
-        ram_w(gigabytes, u), gigabytes * RAM_IDLE_W_PER_GB, ram_high_w(gigabytes, min(1.0, u + doubt))
-    )
-
-
-def split(threads: int, gigabytes: float | None, utilisation: float, doubt: float = 0.0) -> Power:
+def split(
+    threads: int,
+    gigabytes: float | None,
+    utilisation: float,
+    doubt: float = 0.0,
+    memory_kind: str | None = None,
+) -> Power:
     """The machine's power by component; the rest is wall power less the CPU and a usual amount of memory."""
     u = min(1.0, max(0.0, utilisation))
     usual_gb = threads * FITTED_GB_PER_THREAD
-    whole, usual = machine(threads, u, doubt), ram(usual_gb, u, doubt)
+    whole, usual = machine(threads, u, doubt), ram(usual_gb, u, doubt, memory_kind)
     idle_w = threads * IDLE_W
     cpu_w = MOST_OF_IDLE * idle_w + OF_LOAD * (whole.value - idle_w)
     beyond_gb = gigabytes - usual_gb if gigabytes else 0.0
     return Power(
         total=around(
-            lambda x: threads * _per_thread(x) + ram_w(beyond_gb, x), BANDS[TIER], u, doubt, WORKLOAD_SIGMA
+            lambda x: threads * _per_thread(x) + ram(beyond_gb, x, kind=memory_kind).value,
+            BANDS[TIER],
+            u,
+            doubt,
+            WORKLOAD_SIGMA,
         ),
         cpu=part(cpu_w, whole),
-        ram=ram(gigabytes, u, doubt) if gigabytes else guessed(usual),
+        ram=ram(gigabytes, u, doubt, memory_kind) if gigabytes else guessed(usual),
         rest=part(whole.value - cpu_w - usual.value, whole),
         tier=TIER,
     )
-
-
-def guessed(usual: Watts) -> Watts:
-    """The power of memory whose size is not known."""
-    return Watts(usual.value, usual.low * RAM_UNKNOWN_LOW, usual.high * RAM_UNKNOWN_HIGH)
 
 
 def _per_thread(u: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energywrap.power_model import generic, split
+from energywrap.power_model import memory, split
 from energywrap.power_model.assume import host as assumed
 from energywrap.power_model.host import anchors, known_anchors, rise
 from energywrap.power_model.interval import around
@@ -33,6 +33,7 @@ class Model:
     package_most_w: float
     memory_gb: float
     memory_known: bool
+    memory_kind: str | None
 
     def watts(self, u: float, packed: float) -> float:
         """Wall power at `u` (0..1)."""
@@ -64,6 +65,7 @@ def prepare(machine: Described, given: Coefficients) -> Model | None:
         package_most_w=split.MOST_OF_TDP * tdp_w,
         memory_gb=host.memory_gb * part,
         memory_known=bool(machine.memory_gb),
+        memory_kind=machine.memory_kind,
     )
 
 
@@ -72,5 +74,5 @@ def evaluate(model: Model, utilisation: float, packed: float, doubt: float) -> P
     u, pegged = min(1.0, max(0.0, utilisation)), min(1.0, max(0.0, packed))
     total = around(lambda x: model.watts(x, pegged), model.band, u, doubt, model.sigma)
     cpu = split.cpu_w(total.value, model.idle_w, model.package_idle_w, model.package_most_w)
-    memory = generic.ram(model.memory_gb, u, doubt)
-    return split.split(total, cpu, memory if model.memory_known else generic.guessed(memory), model.tier)
+    ram = memory.ram(model.memory_gb, u, doubt, model.memory_kind)
+    return split.split(total, cpu, ram if model.memory_known else memory.guessed(ram), model.tier)

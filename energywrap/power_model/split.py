@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 IDLE_OF_TDP_AMD, IDLE_OF_TDP_OTHER, IDLE_OF_TDP_CLIENT = 0.20, 0.11, 0.08
 MOST_OF_IDLE, OF_LOAD = 0.45, 0.80  # of wall power, the remainder being fans, board and losses
 MOST_OF_TDP = 1.1
-RAM_IDLE_W_PER_GB, RAM_LOAD_W_PER_GB = 0.06, 0.10  # measured DIMMs, ICPE 2024
-RAM_IDLE_HIGH_W_PER_GB, RAM_LOAD_HIGH_W_PER_GB = 0.11, 0.20
 MOST_OF_REMAINDER = 0.5  # of what the processor leaves, for memory
-# P10 and P90 of a machine's memory over the usual one for its cores and age, on the fitted machines
-RAM_UNKNOWN_LOW, RAM_UNKNOWN_HIGH = 0.61, 1.74
 # P90 in logs of package power over its modelled part of the wall's, so that 8 of 10 points on RAPL lie inside
 SPREAD = 0.30 * 1.2816
 
@@ -34,24 +30,16 @@ def cpu_w(total_w: float, idle_w: float, package_idle_w: float, most_w: float) -
     return min(min(package_idle_w, MOST_OF_IDLE * idle_w) + OF_LOAD * (total_w - idle_w), most_w)
 
 
-def ram_w(gigabytes: float, u: float) -> float:
-    """What memory draws, at the utilisation of the processor."""
-    return gigabytes * (RAM_IDLE_W_PER_GB + RAM_LOAD_W_PER_GB * u)
-
-
-def ram_high_w(gigabytes: float, u: float) -> float:
-    """What it draws at most: saturated at full load."""
-    return gigabytes * (RAM_IDLE_HIGH_W_PER_GB + RAM_LOAD_HIGH_W_PER_GB * u)
-
-
 def split(total: Watts, cpu: float, memory: Watts, tier: str) -> Power:
     """A machine's power by component, from its total, the processor's W and its memory's usual W."""
     left = total.value - cpu
     ram = min(memory.value, MOST_OF_REMAINDER * left)
+    processor = part(cpu, total)
+    most = max(ram, min(memory.high, total.high - processor.low))  # no more than the whole leaves it
     return Power(
         total=total,
-        cpu=part(cpu, total),
-        ram=Watts(ram, min(memory.low, ram), max(memory.high, ram)),
+        cpu=processor,
+        ram=Watts(ram, memory.low * ram / memory.value, most),
         rest=part(left - ram, total),
         tier=tier,
     )
