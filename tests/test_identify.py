@@ -141,7 +141,18 @@ def test_a_raspberry_pi_is_said_to_be_out_of_range(tmp_path: Path) -> None:
     assert (found.machine.arch, found.machine.sockets, found.machine.cpu) == ("arm-a72", 1, None)
     assert found.machine.client
     assert power_model.outside(found.machine)
-    assert any("Raspberry Pi 4 Model B Rev 1.4: small boards" in sentence for sentence in found.evidence)
+    assert any("Raspberry Pi 4 Model B Rev 1.4: laptops and small" in said for said in found.evidence)
+
+
+def test_vcpus_that_are_whole_cores_are_charged_as_such_where_the_cloud_shows_them(tmp_path: Path) -> None:
+    shown = seen(tmp_path / "a", "qemu-milan", 4, vendor=AWS, product="m7a.xlarge")
+    hidden = seen(tmp_path / "b", "qemu-milan", 4, vendor="QEMU", product="Standard PC")
+
+    assert shown.machine.threads_per_core == 1
+    assert any("a core of its own" in sentence for sentence in shown.evidence)
+    assert hidden.machine.threads_per_core is None
+    whole, half = (power_model.power(each.machine, 0.5).total.value for each in (shown, hidden))
+    assert whole == pytest.approx(2 * half, rel=0.3)  # the host has the same cores, and as much memory a vCPU
 
 
 @pytest.mark.parametrize(

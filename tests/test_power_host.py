@@ -360,10 +360,23 @@ def test_a_generation_without_a_year_is_no_better_known_than_one_without_a_name(
 def test_a_laptop_is_outside_of_what_is_known_and_as_unsure_as_can_be() -> None:
     laptop = MACHINES["laptop"][0]
 
-    assert power_model.outside(laptop)
-    assert not power_model.outside(RUNNER)
+    assert "laptops" in (power_model.outside(laptop) or "")
+    assert power_model.outside(RUNNER) is None
     load = power_model.power(laptop, 0.2).total
     assert factors(load)[1] == pytest.approx(factors(power_model.power(NOTHING, 0.2).total)[1])
+
+
+def test_a_desktop_is_less_sure_than_an_entry_server_of_the_same_generation() -> None:
+    desktop = server("coffeelake", "core i7-8700k", 95, 1, 6, 32)
+    entry = replace(desktop, cpu="xeon e-2186g")
+
+    assert "desktops" in (power_model.outside(desktop) or "")
+    assert power_model.outside(entry) is None
+    for load in (0.0, 0.5, 1.0):
+        loose, tight = (power_model.power(each, load).total for each in (desktop, entry))
+        assert loose.value == tight.value
+        assert loose.low < tight.low
+        assert loose.high > tight.high
 
 
 def test_other_coefficients_can_be_evaluated() -> None:

@@ -19,7 +19,6 @@ from energywrap.sources.modelled import Modelled
 
 Curve = Callable[[float, float, float], Power]
 LEVELS = "0,0.1,0.5,1"
-OUTSIDE = ", outside what the model was fitted on: laptops and small boards draw less than it says"
 HEADS = ("utilisation", "total W", "P10 to P90", "CPU W", "RAM W", "rest W")
 
 
@@ -79,7 +78,7 @@ def model(
         return
     for sentence in found.evidence:
         say(sentence)
-    say(f"tier {tier}" + (OUTSIDE if power_model.outside(found.machine) else ""))
+    say(f"tier {tier}")
     listing(HEADS, [_row(point) for point in points])
     for hint in found.hints:
         say(f"to narrow it: {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap import power_model
 from energywrap.machine import cpunames, cpus
 
 TYPE_CHECKING = False
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from energywrap.power_model.described import Described
 
 ESTIMATED = ("estimate", "recall")
+# elsewhere a guest that sees single threads may well have halves of cores
+HONEST_CLOUDS = ("Amazon EC2", "Google", "Microsoft Corporation")
 
 
 def sentences(
@@ -29,6 +32,8 @@ def sentences(
     elif machine.arch:
         found.append(f"generation {machine.arch}, by the table of processors")
     found.append(_size(machine, seen, given))
+    if has_whole_cores(seen):
+        found.append("each vCPU is a core of its own: the guest sees one thread per core")
     if given.tdp_w and product is None:
         found.append(f"{given.tdp_w:g} W per socket, as given")
     if machine.memory_gb is None:
@@ -37,9 +42,21 @@ def sentences(
         whose = "as given" if given.memory_gb else "the guest's" if machine.virtual else "by the kernel"
         kind = f" {machine.memory_kind.upper()}" if machine.memory_kind else ""
         found.append(f"{machine.memory_gb:.4g} GB of{kind} memory, {whose}")
-    if seen.board and product is None:
-        found.append(f"{seen.board}: small boards lie outside what the model was fitted on")
+    strange = power_model.outside(machine)
+    if strange is not None:
+        found.append(f"{seen.board}: {strange}" if seen.board and product is None else strange)
     return tuple(found)
+
+
+def has_whole_cores(seen: Seen) -> bool:
+    """Whether each vCPU of a guest is a core: in clouds that show guests how cores and threads really lie."""
+    return (
+        seen.virtual
+        and seen.vendor != "ARM"
+        and seen.system_vendor in HONEST_CLOUDS
+        and seen.threads >= 2
+        and seen.threads_per_core == 1
+    )
 
 
 def hints(machine: Described, seen: Seen, given: Given, product: Product | None) -> tuple[str, ...]:

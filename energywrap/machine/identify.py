@@ -119,6 +119,8 @@ def _identified(
     own = not virtual and given.cpu is None
     cores = (seen.cores_per_socket if own else None) or (product.cores_per_socket if product else None)
     per_core = (seen.threads_per_core if own else None) or (product.threads_per_core if product else None)
+    if given.vcpus is None and evidence.has_whole_cores(seen):
+        per_core = 1
     machine = Described(
         threads=given.vcpus or seen.threads,
         virtual=virtual,

@@ -26,9 +26,9 @@ def tier(machine: Described, coefficients: Coefficients = SHIPPED) -> str:
     return tiers.tier(machine, coefficients)
 
 
-def outside(machine: Described) -> bool:
-    """Whether it lies where the model has no data (laptops): its interval is the widest then."""
-    return tiers.outside(machine)
+def outside(machine: Described) -> str | None:
+    """Why it lies where the model has no data, in words: its interval is wider then. None where it has."""
+    return tiers.outside(machine, tiers.tier(machine, SHIPPED))
 
 
 def power(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from energywrap.power_model.interval import Band
 
 LAPTOP_TDP_W = 45  # client parts below are nearly all laptops'
+SERVER_NAMES = ("xeon", "epyc")  # also of parts for entry servers, which are built as clients are
 
 
 def tier(machine: Described, given: Coefficients) -> str:
@@ -32,17 +33,36 @@ def tier(machine: Described, given: Coefficients) -> str:
 
 def band(machine: Described, name: str, given: Coefficients) -> Band:
     """The tier's band, wider for a generation that the fit has not seen and for what lies outside of it."""
-    if outside(machine):
+    if _may_be_laptop(machine):
         return BANDS["T5"]
     rare = machine.arch not in given.archs or given.archs[machine.arch].vendor == "arm"
-    return wider(BANDS[name], NEW_GENERATION) if rare else BANDS[name]
+    found = wider(BANDS[name], NEW_GENERATION) if rare else BANDS[name]
+    return wider(found, BANDS["T4"]) if _is_desktop(machine, name) else found
 
 
-def outside(machine: Described) -> bool:
-    """Whether it may be a laptop, of which there are no data: a client part of low or unknown power.
+def outside(machine: Described, name: str) -> str | None:
+    """Why a machine lies where the model has no data, in words; None where it has."""
+    if _may_be_laptop(machine):
+        return (
+            "laptops and small boards lie outside what the model was fitted on: they draw less than it says"
+        )
+    if _is_desktop(machine, name):
+        return (
+            "desktops lie outside what the model was fitted on: entry servers with such processors were, "
+            "without a graphics card or a display"
+        )
+    return None
 
-    A guest of which nothing says otherwise is taken to run on a server.
-    """
+
+def _may_be_laptop(machine: Described) -> bool:
+    """A client part of low or unknown power. A guest of which nothing says otherwise runs on a server."""
     if machine.client is False or (machine.virtual and machine.client is None):
         return False
     return machine.tdp_w is None or machine.tdp_w < LAPTOP_TDP_W
+
+
+def _is_desktop(machine: Described, name: str) -> bool:
+    """A client part that is no entry server's, unless servers with that very product were measured."""
+    if not machine.client or machine.virtual or name == "T1k":
+        return False
+    return not (machine.cpu or "").startswith(SERVER_NAMES)
