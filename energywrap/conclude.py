@@ -23,12 +23,14 @@ from energywrap.model import ModelBasis, Tree
 from energywrap.record import record, replace
 from energywrap.report import Facts, assemble
 from energywrap.sources.procstat import TICK_S
+from energywrap.units import BYTES_PER_GB
 from energywrap.words import readable, utc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from energywrap.allocation import Allocation
     from energywrap.measure import Accepted, Observation
     from energywrap.runner import Child
     from energywrap.waiting import Ending
@@ -167,14 +169,20 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         warnings=(*seen.sampler.warnings, *seen.sources.warnings()),
         baseline=seen.sampler.baseline,
         held=fold.held,
-        model=_model(seen),
+        model=_model(seen, kept),
         reserved_part=kept.part if kept is not None else None,
     )
 
 
-def _model(seen: Observation) -> ModelBasis | None:
+def _model(seen: Observation, kept: Allocation | None) -> ModelBasis | None:
+    """What the model knew of the machine, and what of that this run may use."""
     model = seen.sources.model()
-    return ModelBasis(model.tier, model.identified.evidence, model.identified.hints) if model else None
+    if model is None:
+        return None
+    memory_gb = model.identified.machine.memory_gb
+    installed = int(memory_gb * BYTES_PER_GB) if memory_gb else None
+    limits = allocation.sentences(kept, allocation.memory_limit_bytes(), installed)
+    return ModelBasis(model.tier, (*model.identified.evidence, *limits), model.identified.hints)
 
 
 def _tree(

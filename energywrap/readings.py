@@ -66,6 +66,7 @@ class Snapshot:
     read_at_s: dict[str, float]
     stat: bytes = b""  # the kernel's lines about CPUs, where it has such
     held: float | None = None  # the part of the machine's memory that the command's tree holds
+    running: int | None = None  # threads that ran or waited for a CPU just then, without the one that read
 
 
 @record

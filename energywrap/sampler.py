@@ -58,12 +58,16 @@ class Sampler:
         self._meter = meter
         self._pid = pid
 
-    def read(self) -> Snapshot:
-        """One reading of every source; it is folded later, so that the command need not wait for that."""
+    def read(self, *, amid: bool = False) -> Snapshot:
+        """One reading of every source; it is folded later, so that the command need not wait for that.
+
+        `amid` the run, it also says how many threads were running: before and after it, that is no news.
+        """
         now, own_s = time.monotonic(), time.process_time()
         meter = self._meter
         tree_s = 0.0 if meter is None else meter.cpu_s() if meter.live else None
         (stat, busy_s), ahead_s = _busy(), _clock_ahead()
+        running = procstat.running() if amid else None
         values: dict[str, float] = {}
         read_at_s: dict[str, float] = {}
         for source in self.sources.opened:
@@ -73,7 +77,9 @@ class Sampler:
             values.update(found)
             read_at_s.update(dict.fromkeys(found, at_s))
         at_s = now - self._start_s
-        snapshot = Snapshot(at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat, self._held)
+        snapshot = Snapshot(
+            at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat, self._held, running
+        )
         self._pending.append(snapshot)
         return snapshot
 
@@ -127,11 +133,11 @@ class Sampler:
         try:
             due, fold_at_s = time.monotonic() + self._period_s, FIRST_FOLDED_S
             for _ in self.sources.open_slow():
-                self.read()  # as early as it can be
+                self.read(amid=True)  # as early as it can be
             self._look_at_memory()
             while not self._stop.acquire(timeout=max(0.0, due - time.monotonic())):
                 self._look_at_memory()
-                now = self.read()
+                now = self.read(amid=True)
                 if now.at_s >= fold_at_s:
                     fold_at_s = now.at_s + FOLDED_EVERY_S
                     fold = self.folded()

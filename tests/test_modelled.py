@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from energywrap import power_model
 from energywrap.machine.identify import Identified
 from energywrap.model import Component
 from energywrap.power_model import Described
 from energywrap.readings import Snapshot
+from energywrap.record import replace
 from energywrap.sources.modelled import Modelled
 
 UNKNOWN = Described(threads=2, virtual=False, memory_gb=8.0)
@@ -111,3 +113,54 @@ def test_the_label_says_what_was_recognised_and_how_much() -> None:
 
 def test_the_rest_of_the_machine_can_be_left_out() -> None:
     assert [channel.component for channel in model(rest=False).channels] == [Component.CPU, Component.RAM]
+
+
+def wandering(at_s: float, running: int) -> Snapshot:
+    """Two processors, each half busy whenever one looks, and how many threads ran just then."""
+    ticks = int(at_s * 50)
+    line = f"{ticks} 0 0 0 0 0 0 0 0 0"
+    stat = f"cpu  {2 * ticks} 0 0 0 0 0 0 0 0 0\ncpu0 {line}\ncpu1 {line}".encode()
+    return Snapshot(at_s, 0.0, 0.0, 2 * ticks / 100, None, {}, {}, stat, None, running)
+
+
+def test_one_thread_that_wanders_draws_as_much_as_one_that_stays() -> None:
+    server = replace(SERVER, threads=2, cores_per_socket=1)
+    wandering_j, staying_j, independent_j = (
+        sums(server, stat) for stat in ("wandering", "staying", "independent")
+    )
+
+    assert wandering_j == pytest.approx(staying_j, rel=0.02)
+    assert independent_j < 0.9 * staying_j
+
+
+def sums(machine: Described, how: str) -> float:
+    """J of a minute of one thread's work on two processors, by how it lies on them."""
+    made = model(machine)
+    shown = None
+    for at_s in range(61):
+        running = {"wandering": 1, "staying": 1, "independent": (0, 1, 2, 1)[at_s % 4]}[how]
+        now = wandering(at_s, running)
+        if how == "staying":
+            busy = f"{at_s * 100} 0 0 0 0 0 0 0 0 0"
+            idle = "0 0 0 0 0 0 0 0 0 0"
+            now = replace(now, stat=f"cpu  {busy}\ncpu0 {busy}\ncpu1 {idle}".encode())
+        shown = made.reckon(now, final=False)
+    assert shown is not None
+    return shown["model:cpu"]
+
+
+def test_of_a_load_that_nobody_has_looked_at_the_processors_means_tell() -> None:
+    concentration = power_model.Concentration()
+
+    assert concentration.step(0.5, 2, settled=True) == 0
+    concentration.see(1, 2)
+    assert concentration.step(0.5, 2, settled=True) == 1
+
+
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=50), st.floats(0, 1), st.integers(1, 64))
+def test_concentration_is_a_fraction(seen: list[int], mean: float, threads: int) -> None:
+    concentration = power_model.Concentration()
+    for running in seen:
+        concentration.see(running, threads)
+
+    assert 0 <= concentration.step(mean, threads, settled=False) <= 1

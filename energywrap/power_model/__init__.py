@@ -6,7 +6,7 @@ from energywrap.power_model import generic, model, tiers
 from energywrap.power_model.coefficients import SHIPPED, Coefficients
 from energywrap.power_model.described import Described
 from energywrap.power_model.gpus import gpu
-from energywrap.power_model.host import packedness
+from energywrap.power_model.host import Concentration, packedness
 from energywrap.power_model.watts import Power, Watts
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Curve = Callable[[float, float, float], Power]
 
 __all__ = [
-    "SHIPPED", "Coefficients", "Described", "Power", "Watts",
+    "SHIPPED", "Coefficients", "Concentration", "Described", "Power", "Watts",
     "curve", "gpu", "outside", "packedness", "power", "tier",
 ]  # fmt: skip
 

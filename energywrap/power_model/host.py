@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RISE = 0.05  # of utilisation: the first threads wake what all share
 MOST_IDLE = 0.8  # of peak
+PRIOR = 8.0  # instants of constant load that are believed before the first one is seen
 # a pegged thread gets a core of its own, at turbo: set on ten machines with RAPL
 BUSY_WAKE, BUSY_CORES, BUSY_THREADS = 0.15, 0.65, 0.35
 
@@ -76,6 +77,43 @@ def packedness(utilisations: Sequence[float]) -> float:
         return 0.0
     variance = sum((u - mean) ** 2 for u in utilisations) / count
     return min(1.0, max(0.0, variance / (mean * (1 - mean))))
+
+
+class Concentration:
+    """How the load lies, by how many threads were running at instants; what CPUs' means over a second hide.
+
+    One busy thread that wanders over two CPUs makes each of them half busy, as two threads do that rest half
+    of the time each. But of the one, a constant number is running; of independent threads, a number with the
+    variance n m (1 - m) of a binomial distribution (n threads, mean utilisation m).
+    """
+
+    def __init__(self) -> None:
+        self._squares = self._independent = 0.0
+        self._count = self._sum = self._sum_of_squares = 0  # since the last step whose utilisation is known
+        self._told = False
+
+    def see(self, running: int, threads: int) -> None:
+        """At one instant so many threads were running or waiting to."""
+        k, self._told = min(running, threads), True
+        self._count += 1
+        self._sum += k
+        self._sum_of_squares += k * k
+
+    def step(self, mean: float, threads: int, *, settled: bool) -> float:
+        """0 where the load varies as independent threads' does, 1 where it is constant; of the run so far.
+
+        `mean` is the utilisation since the last settled step. Until many instants have been seen, constant
+        is assumed: what is wrapped is most often a few busy threads. 0 where no instant was seen at all.
+        """
+        if not self._told:
+            return 0.0
+        wanted = threads * mean
+        squares = self._squares + self._sum_of_squares - 2 * wanted * self._sum + self._count * wanted**2
+        independent = self._independent + self._count * wanted * (1 - mean)
+        if settled:
+            self._squares, self._independent = squares, independent
+            self._count = self._sum = self._sum_of_squares = 0
+        return min(1.0, max(0.0, 1 - squares / (independent + PRIOR * threads / 4)))
 
 
 def _bend(arch: Arch, u: float) -> float:

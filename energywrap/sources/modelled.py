@@ -47,6 +47,7 @@ class Modelled:
         self._settled = _zeros()
         self._shown = _zeros()
         self._before: Snapshot | None = None
+        self._concentration = power_model.Concentration()
         parts = tuple(part for part in PARTS if rest or part[0] != Component.REST)
         whole = (WHOLE,) if rest else ()  # no line of its own: its interval is narrower than its parts' sums
         self._parts = parts + whole
@@ -85,6 +86,8 @@ class Modelled:
         if before is None or before.busy_s is None:
             self._before = now
             return dict(self._shown)
+        if now.running is not None:
+            self._concentration.see(now.running, self._cpus)
         seconds = now.at_s - before.at_s
         if seconds <= 0 or (seconds < SETTLED_S and not final):
             return None
@@ -115,7 +118,8 @@ class Modelled:
         doubt = min(1.0, procstat.TICK_S / seconds)
         was, is_now = procstat.each_busy_s(before.stat), procstat.each_busy_s(now.stat)
         each = [min(1.0, max(0.0, (is_now[cpu] - was[cpu]) / seconds)) for cpu in is_now if cpu in was]
-        return self.power(mean, power_model.packedness(each), doubt)
+        constant = self._concentration.step(mean, self._cpus, settled=seconds >= SETTLED_S)
+        return self.power(mean, max(constant, power_model.packedness(each)), doubt)
 
     def close(self) -> None:
         """Nothing is held open."""
