@@ -131,6 +131,7 @@ def described(row: dict[str, str]) -> Described:
         virtual=False,
         vendor=row["cpu_vendor"],
         arch=row["arch"],
+        cpu=row["cpu_key"],
         tdp_w=float(row["tdp_w"]),
         sockets=int(float(row["chips"])),
         cores_per_socket=int(float(row["cores_per_chip"])),
