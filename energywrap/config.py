@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "energywrap.toml"
 PREFIX = "ENERGYWRAP_"
-MACHINE = "machine"  # a table in the files, for what is said of the machine: the same keys as outside it
+# tables in the files: their keys are those outside of them, or shorter words for these
+TABLES: dict[str, dict[str, str]] = {"machine": {}, "place": {"metadata": "detect_cloud"}, "footprint": {}}
 OTHER_VARIABLES = {"ENERGYWRAP_CONFIG", "ENERGYWRAP_RUN"}
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -29,9 +30,23 @@ class Settings:
     output: str | None
     interval: float
     zone: str | None
+    region: str | None
+    detect_cloud: bool
+    grid: str | None
+    wait_for_green: str | None
+    lasting: str
     intensity: float | None
     pue: float | None
     site: str
+    include: str | None
+    per: str | None
+    stores: str | None
+    for_days: float | None
+    water: bool
+    price: str | None
+    embodied_kg: float | None
+    gpu_embodied_kg: float | None
+    lifetime_years: float | None
     label: str | None
     project: str | None
     source: str | None
@@ -166,8 +181,10 @@ def _take_table(
     table: Mapping[str, object], path: str, values: dict[str, Value], origin: dict[str, str]
 ) -> None:
     for key, value in table.items():
-        if key == MACHINE and isinstance(value, dict):
-            _take_table({name: value[name] for name in value}, f"{path} [{MACHINE}]", values, origin)
+        if key in TABLES and isinstance(value, dict):
+            longer = TABLES[key]
+            inner = {longer.get(str(name), str(name)): value[name] for name in value}
+            _take_table(inner, f"{path} [{key}]", values, origin)
             continue
         option = BY_NAME.get(key)
         if option is None or not option.in_files:

@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+from energywrap.carbon import (
+    Carbon,
+    CarbonIntensity,
+    Facility,
+    FootprintLine,
+    Grade,
+    Live,
+    Place,
+    Sci,
+    Scope,
+    Slot,
+)
 from energywrap.readings import Basis, Channel, Component, Gpu, Kind, Skipped, Snapshot
 from energywrap.record import record
 
-__all__ = ["Basis", "Channel", "Component", "Gpu", "Kind", "Skipped", "Snapshot"]  # and all that follows
+__all__ = [
+    "Basis",
+    "Carbon",
+    "CarbonIntensity",
+    "Channel",
+    "Component",
+    "Facility",
+    "FootprintLine",
+    "Gpu",
+    "Grade",
+    "Kind",
+    "Live",
+    "Place",
+    "Sci",
+    "Scope",
+    "Skipped",
+    "Slot",
+    "Snapshot",
+]  # and all that follows
 
 SCHEMA_VERSION = 1
 DIGITS = 10  # significant, in a report: more than any meter gives
@@ -84,83 +114,6 @@ class Baseline:
     by: dict[str, str]  # the source that spoke for each of these
     cpu: str  # the processor as it calls itself, and the machine's threads: they are the same machine still?
     threads: int
-
-
-@record
-class CarbonIntensity:
-    """Grams of CO2e per kWh of a zone, with its three labels and the band that its age and kind deserve."""
-
-    zone: str
-    name: str
-    g_per_kwh: float
-    low_g_per_kwh: float
-    high_g_per_kwh: float
-    year: int | None
-    boundary: str
-    gas: str
-    accounting: str
-    quality: str
-    source: str
-    licence: str
-    caution: str | None = None  # what a reader of this value must know
-
-
-@record
-class Place:
-    """Where the machine stands: the grid zone and how we know."""
-
-    zone: str
-    evidence: str
-    warning: str | None = None
-
-
-@record
-class Facility:
-    """Power usage effectiveness of the site (facility energy over IT energy), with its range."""
-
-    pue: float
-    low: float
-    high: float
-    evidence: str
-
-
-@record
-class Carbon:
-    """The factors between joules and grams, as the report shows them."""
-
-    zone: str
-    zone_name: str
-    zone_evidence: str
-    intensity_g_per_kwh: float
-    intensity_low_g_per_kwh: float
-    intensity_high_g_per_kwh: float
-    year: int | None
-    boundary: str
-    gas: str
-    accounting: str
-    quality: str
-    source: str
-    licence: str
-    pue: float
-    pue_low: float
-    pue_high: float
-    pue_evidence: str
-
-
-@record
-class Scope:
-    """Energy and operational CO2e of the machine or of the command; None where nothing can be said."""
-
-    energy_j: float | None
-    low_j: float | None
-    high_j: float | None
-    co2e_g: float | None
-    co2e_low_g: float | None
-    co2e_high_g: float | None
-    cpu_share: float | None = None
-    cpu_share_low: float | None = None
-    cpu_share_high: float | None = None
-    method: str | None = None
 
 
 @record

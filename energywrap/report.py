@@ -180,6 +180,8 @@ def _carbon(facts: Facts) -> Carbon:
         zone=intensity.zone,
         zone_name=intensity.name,
         zone_evidence=facts.place.evidence,
+        zone_steps=facts.place.steps,
+        region=facts.place.region,
         intensity_g_per_kwh=intensity.g_per_kwh,
         intensity_low_g_per_kwh=intensity.low_g_per_kwh,
         intensity_high_g_per_kwh=intensity.high_g_per_kwh,
@@ -194,6 +196,8 @@ def _carbon(facts: Facts) -> Carbon:
         pue_low=facility.low,
         pue_high=facility.high,
         pue_evidence=facility.evidence,
+        live=None,
+        live_part=0.0,
     )
 
 
