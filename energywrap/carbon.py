@@ -94,10 +94,11 @@ class Carbon:
     pue_low: float
     pue_high: float
     pue_evidence: str
-    live: (
-        Live | None
-    )  # the slots that the run fell into; the intensity above is then their energy-weighted mean
-    live_part: float  # of the machine's energy that fell into them
+    zone_steps: tuple[str, ...] = ()  # what each step of the search for the zone saw
+    region: str | None = None
+    # the slots that the run fell into: the intensity above is then their mean, weighted by energy
+    live: Live | None = None
+    live_part: float = 0.0  # of the machine's energy that fell into them
 
 
 @record
