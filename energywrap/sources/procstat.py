@@ -67,6 +67,8 @@ def _busy_s(fields: list[bytes]) -> float:
 
 def running(loadavg: str = LOADAVG) -> int | None:
     """How many threads run or wait for a CPU at this instant, the asking one left out; None: not told."""
+    if not syscalls.LINUX:
+        return None
     try:
         fd = _open.get(loadavg)
         if fd is None:
