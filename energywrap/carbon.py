@@ -118,6 +118,29 @@ class Scope:
 
 
 @record
+class Made:
+    """What making a thing cost, in kg of CO2e with its range, and over how many years that is spread."""
+
+    what: str
+    kg: float
+    low_kg: float
+    high_kg: float
+    years: float
+    basis: str
+    source: str
+
+
+@record
+class Making:
+    """The machine and its GPUs as things that were made, and which part of the machine this run has."""
+
+    machine: Made
+    part: float  # of the physical machine that is this one: below 1 for a guest
+    reserved: float  # of this machine's CPUs or memory, what is kept for the run; 1 where nothing limits it
+    gpus: tuple[Made, ...]
+
+
+@record
 class FootprintLine:
     """One part of a footprint with its interval (P10-P90), basis and source."""
 
@@ -143,6 +166,7 @@ class Sci:
     high_g_per_unit: float
     operational_g: float
     embodied_g: float
+    boundary: str  # what is inside: the command's share or the whole machine, and which part of its making
     count_from: str  # "given", or the pattern and the line that it was found in
 
 

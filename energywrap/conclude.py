@@ -10,18 +10,21 @@ from energywrap import (
     attribution,
     balance,
     console,
+    extras,
     facility,
     grid,
     host,
-    place,
     plan,
     reportfile,
+    surroundings,
 )
 from energywrap import sources as sources_of
+from energywrap.accounting import network
 from energywrap.formats import document
 from energywrap.model import ModelBasis, Tree
 from energywrap.record import record, replace
 from energywrap.report import Facts, assemble
+from energywrap.sci import Served
 from energywrap.sources.procstat import TICK_S
 from energywrap.units import BYTES_PER_GB
 from energywrap.words import readable, utc
@@ -31,8 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from energywrap.allocation import Allocation
+    from energywrap.extras import Extras
     from energywrap.measure import Accepted, Observation
+    from energywrap.model import CarbonIntensity, Live, Trace
     from energywrap.runner import Child
+    from energywrap.surroundings import Blend
+    from energywrap.tee import Tee
     from energywrap.waiting import Ending
 
 
@@ -126,7 +133,7 @@ def report_others() -> None:
 
 def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Facts:
     settings, seen = accepted.settings, measured.seen
-    where = place.resolve(settings, os.environ)
+    where, told = seen.whereabouts.finish(measured.ended_at_s)
     fold = seen.sampler.folded()
     total = balance.total(
         plan.choose(seen.sources.channels),
@@ -138,6 +145,15 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
     git = seen.provenance.git()
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cpus
     kept = allocation.reserved(os.environ, cpus, affinity)
+    trace = fold.trace.trace(balance.names(total))
+    live = told.live if told is not None else None
+    yearly = grid.lookup(settings, where)
+    machine = _blended(yearly, live, trace, accepted, measured, surroundings.machine_watts(trace))
+    command = _blended(yearly, live, trace, accepted, measured, trace.command_w)
+    found = host.facts(gpus, reportfile.state_folder(os.environ))
+    model = seen.sources.model()
+    asked = accepted.extras or extras.resolve(settings)
+    served, unserved = _served(asked, seen.tee)
     return Facts(
         run_id=accepted.run_id,
         parent_run=os.environ.get("ENERGYWRAP_RUN"),
@@ -157,21 +173,74 @@ def _facts(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Fact
         live=measured.live,
         tree=measured.tree,
         place=where,
-        intensity=grid.lookup(settings, where),
-        facility=facility.resolve(settings),
-        trace=fold.trace.trace(balance.names(total)),
-        host=host.facts(gpus, reportfile.state_folder(os.environ)),
+        intensity=machine.intensity,
+        command_intensity=command.intensity,
+        told=live if machine.part > 0 else None,
+        told_part=machine.part,
+        facility=facility.resolve(settings, where),
+        around=surroundings.around(
+            settings,
+            where,
+            model.identified.machine if model is not None else None,
+            gpus,
+            surroundings.reserved(kept, allocation.memory_limit_bytes(), found.ram_bytes),
+            measured.duration_s,
+            _moved(seen.network_before),
+        ),
+        extras=asked,
+        served=served,
+        trace=trace,
+        host=found,
         git=git and replace(git, dirty=host.is_dirty(accepted.folder, os.environ, measured.duration_s)),
         unread_gpus=tuple(host.unread_gpus(settings.sysfs_root, seen.sources.answered)),
         own_cpu_s=time.process_time(),
         own_run_cpu_s=fold.own_s,
         busy_s=fold.busy_s,
-        warnings=(*seen.sampler.warnings, *seen.sources.warnings()),
+        warnings=(
+            *seen.sampler.warnings,
+            *seen.sources.warnings(),
+            *((accepted.waited,) if accepted.waited is not None else ()),
+            *(told.warnings if told is not None else ()),
+            *unserved,
+        ),
         baseline=seen.sampler.baseline,
         held=fold.held,
         model=_model(seen, kept),
         reserved_part=kept.part if kept is not None else None,
     )
+
+
+def _blended(
+    yearly: CarbonIntensity,
+    live: Live | None,
+    trace: Trace,
+    accepted: Accepted,
+    measured: Measured,
+    watts: Sequence[float | None],
+) -> Blend:
+    """The intensity of a scope's energy: each live slot weighs by what was drawn in it."""
+    drawn = surroundings.pieces(trace, accepted.started_at_s, measured.duration_s, watts)
+    return surroundings.blend(yearly, live, drawn)
+
+
+def _moved(before: int | None) -> int | None:
+    """Bytes over the network since then."""
+    now = network.moved_bytes()
+    return now - before if now is not None and before is not None and now >= before else None
+
+
+def _served(asked: Extras, tee: Tee | None) -> tuple[Served | None, tuple[str, ...]]:
+    """How many units the run served, as given or as the command printed; and what to say where it is none."""
+    unit = asked.unit
+    if unit is None:
+        return None, ()
+    if unit.count is not None:
+        return Served(unit.name, unit.count, "given"), ()
+    count = extras.positive(tee.found) if tee is not None and tee.found is not None else None
+    if count is None or tee is None:
+        printed = "that is no number above 0" if tee is not None and tee.found is not None else "nothing"
+        return None, (f"--per: /{unit.pattern}/ found {printed} in what the command printed",)
+    return Served(unit.name, count, f"/{unit.pattern}/ in the line {tee.line!r}"), ()
 
 
 def _model(seen: Observation, kept: Allocation | None) -> ModelBasis | None:

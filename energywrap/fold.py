@@ -109,7 +109,9 @@ class Fold:
         self.tallies[name] = new
         seconds = new.covered_s - old.covered_s
         if seconds > 0 and not name.endswith(COMPANIONS):
-            self.trace.add(name, moment.at_s - seconds, moment.at_s, new.joules - old.joules)
+            began_s = moment.at_s - seconds
+            self.trace.add(name, began_s, moment.at_s, new.joules - old.joules)
+            self.trace.add_shared(name, began_s, moment.at_s, new.shared_j - old.shared_j)
 
 
 def _for_part(channel: Channel, now: Snapshot, share: float | None) -> float | None:

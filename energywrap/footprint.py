@@ -40,6 +40,19 @@ def product(*factors: Factor) -> Factor:
     return Factor(value, value * exp(-below), value * exp(above))
 
 
+def total(*parts: Factor) -> Factor:
+    """The sum of independent parts: half-widths add in quadrature, each side by itself."""
+    value = sum(part.value for part in parts)
+    under = sqrt(sum((part.value - part.low) ** 2 for part in parts))
+    over = sqrt(sum((part.high - part.value) ** 2 for part in parts))
+    return Factor(value, max(0.0, value - under), value + over)
+
+
+def ends(value: float, low: float, high: float) -> tuple[float, float, float]:
+    """A value with bounds that are given as parts of it."""
+    return value, value * low, value * high
+
+
 def assess(joules: Joules, intensity: CarbonIntensity, facility: Facility) -> Scope:
     """Operational CO2e of an energy: kWh x PUE x g/kWh."""
     grams = product(

@@ -28,21 +28,26 @@ if TYPE_CHECKING:
 
     from energywrap.accounting import Meter
     from energywrap.config import Settings
+    from energywrap.extras import Extras
     from energywrap.journal import Journal
     from energywrap.keeper import Keeper
     from energywrap.model import Baseline, Git
     from energywrap.reportfile import Target
     from energywrap.runner import Child
+    from energywrap.tee import Tee
     from energywrap.waiting import Ending
+    from energywrap.whereabouts import Whereabouts
 
     T = TypeVar("T")
 
 
+EXTRAS = ("include", "per", "stores", "for_days", "price", "water")  # settings that are taken apart
 # what the report will need, in an order in which none brings many others along
 AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.watts", "power_model",
          "machine.identify", "sources.modelled", "tables", "attribution", "console", "facility", "grid.table",
          "grid", "host", "allocation", "place", "reportfile", "formats.document", "footprint", "redact",
-         "report", "words", "conclude")  # fmt: skip
+         "grade", "hidden", "sci", "remarks", "report", "embodied", "surroundings", "words",
+         "conclude")  # fmt: skip
 
 
 @record
@@ -55,6 +60,8 @@ class Accepted:
     run_id: str
     started_at_s: float
     baseline: Baseline | None  # the idle machine, where it is to be measured just before the command
+    extras: Extras | None  # what is asked for beside the usual, taken apart; None: nothing is
+    waited: str | None  # what waiting for a green hour has come to
 
 
 class Provenance:
@@ -82,6 +89,9 @@ class Observation:
     moved_before: tuple[int, int] | None
     provenance: Provenance
     keeper: Keeper
+    network_before: int | None
+    whereabouts: Whereabouts
+    tee: Tee | None
 
 
 @record
@@ -99,11 +109,14 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     accepted = accept(given, os.environ)
     ours = Spared()
     sampler = ours.attempt(lambda: observe(accepted))
+    tee = ours.attempt(lambda: listen(accepted))
     alone = accepted.settings.no_die_with_parent
     child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
+    if tee is not None:
+        tee.started()
     meter = ours.attempt(lambda: accounting.watch(child.pid))
     seen: list[Observation] = []
-    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, child, accepted, words)))
+    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, child, accepted, words, tee)))
 
     def idle() -> bool:
         return ours.attempt(lambda: next(chores, False)) or False
@@ -112,6 +125,8 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     runner.release(child)
     ending = waiting.wait(child, signals, idle, lambda: ours.attempt(lambda: go_on(seen)))
     duration_s = time.monotonic() - started_s
+    if tee is not None:
+        tee.finish()
     waiting.confirm(child, words[0])
     while not seen and idle():
         pass
@@ -152,12 +167,52 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
 
         origin = settings.origin["meter"]
         meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
+    extras = _asked_for(settings)
     idle = None
     if settings.baseline is not None:
         from energywrap import baseline
 
         idle = baseline.measure(settings, settings.baseline, waiting.pause)
-    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle)
+    waited = _wait_for_green(settings)
+    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle, extras, waited)
+
+
+def _wait_for_green(settings: Settings) -> str | None:
+    """Put the start off until the grid is greenest, if that is wanted; what has come of it, in words."""
+    if settings.wait_for_green is None:
+        return None
+    from energywrap.grid import live
+    from energywrap.whereabouts import Whereabouts
+
+    where = Whereabouts(settings, time.time()).place()
+    return live.wait_for_green(settings, where, time.time(), waiting.pause)
+
+
+def _asked_for(settings: Settings) -> Extras | None:
+    """Check what concerns the footprint. Raises UserError."""
+    if settings.region is not None:
+        from energywrap import place
+
+        place.check(settings)
+    if settings.grid is not None or settings.wait_for_green is not None:
+        from energywrap.grid import live
+
+        live.check(settings)
+    if all(settings.origin[name] == "default" for name in EXTRAS):
+        return None
+    from energywrap import extras
+
+    return extras.resolve(settings)
+
+
+def listen(accepted: Accepted) -> Tee | None:
+    """Read what the command prints where a number is to be found in it."""
+    unit = accepted.extras.unit if accepted.extras is not None else None
+    if unit is None or unit.pattern is None:
+        return None
+    from energywrap.tee import Tee
+
+    return Tee(unit.pattern)
 
 
 def observe(accepted: Accepted) -> Sampler:
@@ -196,10 +251,17 @@ def meanwhile(inherited: Sequence[int], follow: Callable[[], None]) -> Iterator[
 
 
 def follow(
-    sampler: Sampler | None, meter: Meter | None, child: Child, accepted: Accepted, words: Sequence[str]
+    sampler: Sampler | None,
+    meter: Meter | None,
+    child: Child,
+    accepted: Accepted,
+    words: Sequence[str],
+    tee: Tee | None,
 ) -> list[Observation]:
     """The watched command; nothing after a failure of ours."""
+    from energywrap.accounting import network
     from energywrap.keeper import Keeper
+    from energywrap.whereabouts import Whereabouts
 
     if sampler is None or meter is None:
         return []
@@ -212,7 +274,18 @@ def follow(
         return recover.open_journal(accepted, seen, words)
 
     moved_before, provenance = accounting.own_storage_bytes(), Provenance(accepted.folder)
-    seen = Observation(sampler.sources, sampler, moved_before, provenance, Keeper(open_journal))
+    whereabouts = Whereabouts(accepted.settings, accepted.started_at_s)
+    whereabouts.start()
+    seen = Observation(
+        sources=sampler.sources,
+        sampler=sampler,
+        moved_before=moved_before,
+        provenance=provenance,
+        keeper=Keeper(open_journal),
+        network_before=network.moved_bytes(),
+        whereabouts=whereabouts,
+        tee=tee,
+    )
     return [seen]
 
 

@@ -9,6 +9,8 @@ from energywrap.carbon import (
     FootprintLine,
     Grade,
     Live,
+    Made,
+    Making,
     Place,
     Sci,
     Scope,
@@ -29,6 +31,8 @@ __all__ = [
     "Grade",
     "Kind",
     "Live",
+    "Made",
+    "Making",
     "Place",
     "Sci",
     "Scope",
@@ -136,6 +140,7 @@ class Trace:
     slice_s: float
     start_s: tuple[float, ...]
     power_w: dict[str, tuple[float | None, ...]]
+    command_w: tuple[float | None, ...]  # the command's share of all of these together
 
 
 @record
@@ -251,8 +256,13 @@ class RunReport:
     sources: tuple[Spoken, ...]  # which source speaks for what, which did not and why
     model: ModelBasis | None  # what modelled components go by; null where none is modelled
     scopes: dict[str, Scope]
+    footprint: tuple[FootprintLine, ...]  # the parts of both scopes' CO2e, and what else was asked for
+    sci: Sci | None  # where a functional unit was given
+    grade: Grade
     tree: Tree
     carbon: Carbon
+    making: Making | None
+    network_bytes: int | None  # over all interfaces but loopback while the command ran
     not_measured: tuple[NotMeasured, ...]
     warnings: tuple[str, ...]
     host: Host

@@ -8,6 +8,7 @@ import time
 from energywrap import (
     attribution,
     balance,
+    extras,
     facility,
     grid,
     host,
@@ -17,11 +18,12 @@ from energywrap import (
     redact,
     reportfile,
     sources,
+    surroundings,
 )
 from energywrap.config import Settings
 from energywrap.errors import UserError
 from energywrap.formats import document
-from energywrap.model import Checkpoint, JournalHead, RunReport, Tree
+from energywrap.model import Checkpoint, JournalHead, RunReport, Tally, Tree
 from energywrap.record import record
 from energywrap.report import Facts, assemble, settings_table
 from energywrap.sources.procstat import TICK_S
@@ -129,6 +131,7 @@ def _report(found: Found) -> RunReport:
     settings = _settings(head)
     total = balance.total(plan.choose(head.channels), last.tallies, last.at_s)
     cpus = os.cpu_count() or 1
+    around = surroundings.around(settings, head.place, None, head.gpus, 1.0, last.at_s, None)
     facts = Facts(
         run_id=head.run_id,
         parent_run=head.parent_run,
@@ -149,7 +152,9 @@ def _report(found: Found) -> RunReport:
         tree=Tree(last.tree_s, head.method, None, None, "unknown", None, None),
         place=head.place,
         intensity=grid.lookup(settings, head.place),
-        facility=facility.resolve(settings),
+        facility=facility.resolve(settings, head.place),
+        around=around,
+        extras=extras.resolve(settings),
         trace=_trace(found, total).trace(balance.names(total)),
         host=host.facts(head.gpus, reportfile.state_folder(os.environ)),
         git=head.git,
@@ -168,12 +173,13 @@ def _report(found: Found) -> RunReport:
 def _trace(found: Found, total: balance.Total) -> Recorder:
     """Power between the checkpoints, which is all that a journal tells of it."""
     recorder, before_s = Recorder(SLICE_S), 0.0
-    joules = {name: 0.0 for name in total.channels if name is not None}
+    known = {name: Tally() for name in total.channels if name is not None}
     for checkpoint in found.checkpoints:
-        for name in joules:
-            now_j = checkpoint.tallies[name].joules
-            recorder.add(name, before_s, checkpoint.at_s, now_j - joules[name])
-            joules[name] = now_j
+        for name, old in known.items():
+            new = checkpoint.tallies[name]
+            recorder.add(name, before_s, checkpoint.at_s, new.joules - old.joules)
+            recorder.add_shared(name, before_s, checkpoint.at_s, new.shared_j - old.shared_j)
+            known[name] = new
         before_s = checkpoint.at_s
     return recorder
 

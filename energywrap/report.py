@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from energywrap import __version__, attribution, footprint, redact
+from energywrap import __version__, attribution, footprint, grade, hidden, redact, remarks, sci
 from energywrap.model import (
     DIGITS,
     SCHEMA_VERSION,
     Carbon,
     Component,
-    NotMeasured,
     Overhead,
     RunReport,
     Scope,
@@ -23,23 +22,20 @@ if TYPE_CHECKING:
     from energywrap.attribution import Share
     from energywrap.balance import Total
     from energywrap.config import Settings
+    from energywrap.extras import Extras
     from energywrap.model import (
         Baseline,
         CarbonIntensity,
         Facility,
         Git,
         Host,
+        Live,
         ModelBasis,
         Place,
         Skipped,
         Tally,
         Trace,
     )
-
-DISAGREE = 0.02  # two methods of counting CPU time differ by more than this part: say so
-SMALL_SHARE = 0.1
-NEIGHBOURS, LONG_S = 0.2, 1.0  # a part of the busy CPU time, and of one CPU, worth a word; in runs as long
-SHORTEST_S = 0.05  # below, clocks and counters resolve too little to trust the energy
 
 
 @record
@@ -64,8 +60,10 @@ class Facts:
     live: bool
     tree: Tree
     place: Place
-    intensity: CarbonIntensity
+    intensity: CarbonIntensity  # of the machine's energy; a mean by energy where live values are in it
     facility: Facility
+    around: hidden.Around
+    extras: Extras
     trace: Trace
     host: Host
     git: Git | None
@@ -78,10 +76,16 @@ class Facts:
     model: ModelBasis | None = None  # what the power model went by
     held: bool = False  # whether it was seen what part of the memory the command holds
     reserved_part: float | None = None  # of the machine's CPUs, by a batch system or a control group
+    command_intensity: CarbonIntensity | None = None  # where it differs: the command's energy lies otherwise
+    told: Live | None = None  # by a live provider
+    told_part: float = 0.0  # of the machine's energy, that live values are known for
+    served: sci.Served | None = None
 
 
 def assemble(facts: Facts, settings: Settings) -> RunReport:
     """One report out of the facts of a run, its numbers rounded as they will be written."""
+    scopes = _scopes(facts)
+    lines = hidden.lines(scopes, _intensities(facts), facts.facility, facts.around, facts.extras)
     report = RunReport(
         schema_version=SCHEMA_VERSION,
         energywrap_version=__version__,
@@ -101,11 +105,16 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         meter=facts.total.meter,
         sources=facts.total.spoken,
         model=facts.model if _any_modelled(facts) else None,
-        scopes=_scopes(facts),
+        scopes=scopes,
+        footprint=lines,
+        sci=sci.sci(facts.served, scopes, lines) if facts.served is not None else None,
+        grade=grade.grade(_basics(facts, scopes["machine"])),
         tree=facts.tree,
         carbon=_carbon(facts),
-        not_measured=_not_measured(facts),
-        warnings=_warnings(facts, settings),
+        making=facts.around.making,
+        network_bytes=facts.around.network_bytes,
+        not_measured=remarks.not_measured(facts),
+        warnings=remarks.warnings(facts, settings),
         host=facts.host,
         git=facts.git,
         trace=facts.trace,
@@ -113,6 +122,23 @@ def assemble(facts: Facts, settings: Settings) -> RunReport:
         settings=settings_table(settings),
     )
     return mapped(report, float, lambda number: float(f"{number:.{DIGITS}g}"))
+
+
+def _intensities(facts: Facts) -> dict[str, CarbonIntensity]:
+    return {"machine": facts.intensity, "command": facts.command_intensity or facts.intensity}
+
+
+def _basics(facts: Facts, machine: Scope) -> grade.Basics:
+    return grade.Basics(
+        scope=machine,
+        components=facts.total.components,
+        model=facts.model if _any_modelled(facts) else None,
+        intensity=facts.intensity,
+        place=facts.place,
+        facility=facts.facility,
+        virtual=facts.host.virtualisation is not None,
+        duration_s=facts.duration_s,
+    )
 
 
 def _any_modelled(facts: Facts) -> bool:
@@ -143,7 +169,7 @@ def _scopes(facts: Facts) -> dict[str, Scope]:
         min(part.value, whole.value), min(part.low, whole.low), min(part.high, whole.high)
     )  # a part is no more than the whole
     command = replace(
-        footprint.assess(part, facts.intensity, facts.facility),
+        footprint.assess(part, _intensities(facts)["command"], facts.facility),
         cpu_share=facts.share.value,
         cpu_share_low=facts.share.low,
         cpu_share_high=facts.share.high,
@@ -196,80 +222,9 @@ def _carbon(facts: Facts) -> Carbon:
         pue_low=facility.low,
         pue_high=facility.high,
         pue_evidence=facility.evidence,
-        live=None,
-        live_part=0.0,
+        live=facts.told,
+        live_part=facts.told_part,
     )
-
-
-def _not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
-    found = [
-        NotMeasured(gap.what, gap.why, gap.fix)
-        for gap in (*facts.skipped, *facts.total.skipped)
-        if not gap.expected
-    ]
-    present = {energy.component for energy in facts.total.components}
-    for component, name in ((Component.CPU, "CPU energy"), (Component.RAM, "memory energy")):
-        if component not in present:
-            found.append(NotMeasured(name, "no source could be read for it", "see `energywrap doctor`"))
-    if Component.REST not in present:
-        found.append(
-            NotMeasured(
-                "rest of the machine",
-                "board, fans, disks and power supply loss have no counter and are not in the total",
-                "a wall meter would show them",
-            )
-        )
-    for name in facts.unread_gpus:
-        found.append(
-            NotMeasured(name, "it is on the PCI bus, but no source reads it", "see `energywrap doctor`")
-        )
-    return tuple(dict.fromkeys(found))
-
-
-def _warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
-    found = [*settings.warnings, *facts.warnings]
-    if facts.place.warning and settings.intensity is None:
-        found.append(facts.place.warning)
-    if facts.intensity.caution:
-        found.append(f"zone {facts.intensity.zone}: {facts.intensity.caution}")
-    found.extend(facts.total.warnings)
-    tree = facts.tree
-    if tree.cpu_s is not None and tree.rusage_cpu_s is not None:
-        apart = tree.cpu_s - tree.rusage_cpu_s
-        if abs(apart) > max(DISAGREE * max(tree.cpu_s, tree.rusage_cpu_s), 0.05):
-            found.append(
-                f"{tree.method} counted {tree.cpu_s:.2f} CPU seconds, waiting for children "
-                f"{tree.rusage_cpu_s:.2f}: some processes of the command were not waited for"
-            )
-    if facts.suspended_s > 0:
-        found.append(f"the machine slept for {facts.suspended_s:.0f} s; no power is assumed for that time")
-    if facts.share is not None and facts.share.value < SMALL_SHARE and facts.duration_s >= SHORTEST_S:
-        found.append(
-            "the command used little of the machine's busy CPU time: its share depends on what else ran, "
-            "which its interval does not tell"
-        )
-    found.extend(_neighbours(facts))
-    for energy in facts.total.components:
-        if energy.shared is not None:
-            found.append(f"{energy.component} {energy.device}: {energy.shared}; all of its energy is shown")
-    if facts.duration_s < SHORTEST_S:
-        found.append("the run was shorter than the meters resolve; repeat the command to compare energies")
-    if facts.core_dumped:
-        found.append("the command dumped core")
-    return tuple(dict.fromkeys(found))
-
-
-def _neighbours(facts: Facts) -> list[str]:
-    """Other work that used a good part of the machine while the command ran."""
-    if facts.busy_s is None or facts.tree.cpu_s is None or facts.duration_s < LONG_S:
-        return []
-    others_s = facts.busy_s - facts.tree.cpu_s - facts.own_run_cpu_s
-    if others_s <= NEIGHBOURS * facts.busy_s or others_s < NEIGHBOURS * facts.duration_s:
-        return []
-    part = 100 * others_s / facts.busy_s
-    return [
-        f"other work on the machine used {part:.0f} % of its busy CPU time: the machine's energy holds it"
-    ]
 
 
 def _overhead(facts: Facts) -> Overhead:

@@ -78,6 +78,17 @@ def named(given: str, origin: str, folder: str) -> Target:
     return _special(path, where) or Target(os.path.realpath(path), None, None)
 
 
+def read(path: str) -> str:
+    """The text of a saved report. Raises UserError for a file that cannot be read or is no text."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError as err:
+        raise UserError(f"cannot read {path}: {err.strerror}") from err
+    except UnicodeDecodeError as err:
+        raise UserError(f"{path} is not JSON: it is not even text") from err
+
+
 def write(destination: Target, text: str) -> None:
     """Write the report by a temporary file and a rename, or into the open descriptor. Raises NotWritten."""
     try:

@@ -128,7 +128,7 @@ LAPTOP = RunReport(
     warnings=("nvml 0, NVIDIA GeForce RTX 4070 Laptop GPU: covered 86 % of the run",),
     host=Host("00" * 8, "A CPU", 16, 32_000_000_000, (Gpu("RTX", "GPU-1"),), "A", "L", None, None, "3.12.1"),
     git=Git("0" * 40, "main", True),
-    trace=Trace(10.0, (0.0,), {"cpu package-0": (15.4,)}),
+    trace=Trace(10.0, (0.0,), {"cpu package-0": (15.4,)}, (12.5,)),
     overhead=Overhead(1.2, 1.2, 18.4, 18.0, 18.8, "modelled"),
     settings={},
 )

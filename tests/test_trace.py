@@ -104,4 +104,4 @@ def test_channels_have_one_time_line_and_an_unknown_one_is_empty() -> None:
 
 
 def test_nothing_read_is_an_empty_trace() -> None:
-    assert Recorder(1.0).trace({}) == Trace(1.0, (), {})
+    assert Recorder(1.0).trace({}) == Trace(1.0, (), {}, ())

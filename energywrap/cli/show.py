@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from energywrap.errors import UserError
+from energywrap import reportfile
 from energywrap.formats import document, table
 
 
@@ -17,13 +17,6 @@ def show(
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also NO_COLOR).")] = False,
 ) -> None:
     """Show a saved report as the table that the run printed."""
-    try:
-        with open(file, encoding="utf-8") as source:
-            text = source.read()
-    except OSError as err:
-        raise UserError(f"cannot read {file}: {err.strerror}") from err
-    except UnicodeDecodeError as err:
-        raise UserError(f"{file} is not JSON: it is not even text") from err
-    report = document.parse(text, file)
+    report = document.parse(reportfile.read(file), file)
     sys.stdout.buffer.write(table.render(report, file, table.look(os.environ, 1, no_color)))
     sys.stdout.flush()

@@ -13,20 +13,17 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from energywrap import tables
 from energywrap.errors import printable
+from energywrap.formats import footprint_table
+from energywrap.formats.quantities import joules, octets, seconds
 from energywrap.model import Basis, ComponentEnergy, ModelBasis, RunReport, Scope
 from energywrap.record import mapped, record
-from energywrap.units import J_PER_KWH, kwh_from_joules
 
 NARROWEST, PLAIN_WIDTH, WIDEST = 60, 100, 120  # narrower terminals wrap by themselves
 LONGEST_COMMAND = 300
 SHORTEST_S = 0.05  # a shorter run is compared with nothing
-SHOWN_KWH = 0.1
-BOUNDARIES = {"direct": "direct: without fuel supply and plants"}
 HEIGHT = 25  # of no effect, but rich would read LINES and COLUMNS for it
 STYLES = {Basis.MEASURED: "green", Basis.MODELLED: "yellow", Basis.ASSUMED: "red"}
-BRAIN_W = 20.0
 SEEN_WHOLE = 0.995  # of the run
 SCOPES = {"machine": "machine, total", "command": "command's share", "marginal": "above idle",
           "reserved_idle": "reserved idle"}  # fmt: skip
@@ -78,7 +75,8 @@ def _report(report: RunReport, path: str | None, ascii_only: bool) -> Renderable
     for name, value in (("project", report.project), ("label", report.label)):
         if value is not None:
             title.append(f"  [{name} {value}]")
-    return Group(Text(""), title, _energies(report, ascii_only), *_sentences(report, path))
+    parts = [_energies(report, ascii_only), *footprint_table.lines(report, ascii_only)]
+    return Group(Text(""), title, *parts, *_sentences(report, path))
 
 
 def _energies(report: RunReport, ascii_only: bool) -> Table:
@@ -141,10 +139,12 @@ def _interval(value: float | None, low: float | None, high: float | None) -> Tex
 
 def _sentences(report: RunReport, path: str | None) -> list[Text]:
     lines = [Text("P10 to P90: in eight of ten cases the truth lies between.", "dim")]
-    lines += [_ending(report), *_carbon(report)]
+    lines += [_ending(report), *footprint_table.sentences(report)]
     energy_j = report.scopes["machine"].energy_j
     if energy_j and report.duration_s >= SHORTEST_S:
-        lines.append(Text("The machine used as much as " + " or ".join(comparisons(energy_j)) + "."))
+        lines.append(
+            Text("The machine used as much as " + " or ".join(footprint_table.comparisons(energy_j)) + ".")
+        )
     if report.model is not None:
         lines += _modelled(report.model)
     for gap in report.not_measured:
@@ -163,22 +163,6 @@ def _modelled(model: ModelBasis) -> list[Text]:
     words = Text.assemble(("power model: ", "yellow"), f"tier {model.tier}; {'; '.join(model.evidence)}")
     if model.hints:
         words.append(f". Narrower with {', '.join(hint.partition(':')[0] for hint in model.hints)}")
-    return [words]
-
-
-def _carbon(report: RunReport) -> list[Text]:
-    machine, command, carbon = report.scopes["machine"], report.scopes["command"], report.carbon
-    if machine.co2e_g is None or machine.energy_j is None:
-        return []
-    words = Text.assemble("CO2e ", (f"machine {grams(machine.co2e_g)}", "bold"))
-    words.append(f" ({grams(machine.co2e_low_g)} to {grams(machine.co2e_high_g)})")
-    if command.co2e_g is not None:
-        words.append(f", command's share {grams(command.co2e_g)}")
-        words.append(f" ({grams(command.co2e_low_g)} to {grams(command.co2e_high_g)})")
-    kwh = kwh_from_joules(machine.energy_j)
-    energy = f" {kwh:.3g} kWh x" if kwh >= SHOWN_KWH else ""
-    words.append(f":{energy} {carbon.intensity_g_per_kwh:.3g} g/kWh {_labels(report)}")
-    words.append(f", x PUE {carbon.pue:g} ({carbon.pue_evidence})")
     return [words]
 
 
@@ -201,65 +185,6 @@ def _ending(report: RunReport) -> Text:
             f", {octets(tree.read_bytes or 0)} read from and {octets(tree.write_bytes or 0)} written to disk"
         )
     return Text(words)
-
-
-def _labels(report: RunReport) -> str:
-    carbon = report.carbon
-    if carbon.quality == "given":
-        return f"({carbon.source})"
-    facts = [carbon.zone, BOUNDARIES.get(carbon.boundary, carbon.boundary)]
-    facts += [str(carbon.year)] if carbon.year else []
-    facts += [carbon.quality.replace(":", " from ")] if carbon.quality != "reported" else []
-    facts.append("zone unknown" if carbon.zone_evidence == "none" else f"zone from {carbon.zone_evidence}")
-    return f"in {carbon.zone_name} ({', '.join(facts)})"
-
-
-def comparisons(energy_j: float) -> list[str]:
-    """One or two everyday quantities of the same energy, of those that give a number one can picture."""
-    kwh = kwh_from_joules(energy_j)
-    if energy_j < 0.2 * 0.012 * J_PER_KWH:
-        return [f"a human brain (20 W) uses in {seconds(energy_j / BRAIN_W)}"]
-    sized = []
-    for row in tables.rows("equivalents"):
-        count = kwh / float(row["kwh"])
-        if count >= 0.2 and row["verified"] != "recall":
-            sized.append((count >= 1000, abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
-    sized.sort()
-    return [words for too_many, _, words in sized[:2] if not too_many] or [sized[0][-1]]
-
-
-def joules(value: float | None) -> str:
-    """An energy with its unit, three significant digits."""
-    return _scaled(value, (("uJ", 1e-6), ("mJ", 1e-3), ("J", 1.0), ("kJ", 1e3), ("MJ", 1e6), ("GJ", 1e9)))
-
-
-def grams(value: float | None) -> str:
-    """A mass of CO2e with its unit, three significant digits."""
-    return _scaled(value, (("ug", 1e-6), ("mg", 1e-3), ("g", 1.0), ("kg", 1e3), ("t", 1e6)))
-
-
-def octets(value: float) -> str:
-    """A size with its unit."""
-    return _scaled(value, (("B", 1.0), ("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12)))
-
-
-def seconds(value: float) -> str:
-    """A duration: us, ms, s, min, h or d."""
-    return _scaled(
-        value, (("us", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("d", 86400.0)), 2.0
-    )
-
-
-def _scaled(value: float | None, units: tuple[tuple[str, float], ...], least: float = 0.9995) -> str:
-    """Three significant digits in the largest unit of which there are at least `least`."""
-    if value is None:
-        return "-"
-    if value == 0:
-        return f"0 {next(name for name, size in units if size == 1)}"
-    fitting = [unit for unit in units if abs(value) >= unit[1] * (least if unit[1] > 1 else 0.9995)]
-    name, size = fitting[-1] if fitting else units[0]
-    shown = f"{value / size:.3g}"
-    return f"{float(shown):.0f} {name}" if "e" in shown else f"{shown} {name}"
 
 
 def signal_name(number: int) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHIPPED", "Coefficients", "Concentration", "Described", "Power", "Watts",
-    "curve", "gpu", "outside", "packedness", "power", "tier",
+    "curve", "gpu", "outside", "packedness", "physical", "power", "tier",
 ]  # fmt: skip
 
 
@@ -29,6 +29,14 @@ def tier(machine: Described, coefficients: Coefficients = SHIPPED) -> str:
 def outside(machine: Described) -> str | None:
     """Why it lies where the model has no data, in words: its interval is wider then. None where it has."""
     return tiers.outside(machine, tiers.tier(machine, SHIPPED))
+
+
+def physical(machine: Described) -> tuple[int, float, float]:
+    """Sockets and GB of memory of the physical machine, and the part of it that this one is (0..1)."""
+    from energywrap.power_model import assume, share
+
+    whole = assume.host(machine, SHIPPED)
+    return whole.sockets, whole.memory_gb, min(1.0, share.share(machine, whole))
 
 
 def power(
