@@ -19,7 +19,7 @@ PROJECT_FILE = "energywrap.toml"
 PREFIX = "ENERGYWRAP_"
 # tables in the files: their keys are those outside of them, or shorter words for these
 TABLES: dict[str, dict[str, str]] = {"machine": {}, "place": {"metadata": "detect_cloud"}, "footprint": {}}
-OTHER_VARIABLES = {"ENERGYWRAP_CONFIG", "ENERGYWRAP_RUN"}
+OTHER_VARIABLES = {"ENERGYWRAP_CONFIG", "ENERGYWRAP_RUN", "ENERGYWRAP_GRID_BASE_URL"}
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
 

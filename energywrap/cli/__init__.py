@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from energywrap import __version__
-from energywrap.cli import calibrate, config, doctor, model, recover, run, show, what_if, zones
+from energywrap.cli import calibrate, config, doctor, forecast, model, recover, run, show, what_if, zones
 from energywrap.console import say
 from energywrap.errors import UserError
 
@@ -48,6 +48,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("config")(config.config)
 app.command("model")(model.model)
 app.command("zones")(zones.zones)
+app.command("forecast")(forecast.forecast)
 app.command("what-if")(what_if.what_if_command)
 app.command("recover")(recover.recover)
 
