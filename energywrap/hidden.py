@@ -107,7 +107,7 @@ def _embodied(name: str, around: Around, extras: Extras) -> list[FootprintLine]:
 
 def _made(kind: str, name: str, made: Made, seconds: float, part: float, counts: bool) -> FootprintLine:
     share = f"{part:.3g} of " if part < 1 else ""
-    words = f"{share}{made.what}, {made.kg:.3g} kg over {made.years:g} years ({made.source})"
+    words = f"{share}{made.what}, {made.kg:.0f} kg over {made.years:g} years ({made.source})"
     return _line(kind, name, made_g(made, seconds, part), GRAMS, made.basis, words, counts)
 
 
@@ -141,7 +141,7 @@ def _storage(
     )
     words = (
         f"{kept.size_bytes / BYTES_PER_TB:.3g} TB for {kept.days:g} days, {drives.factor.value:g} Wh/TB.h x "
-        f"{copies.factor.value:g} copies ({drives.source}, {copies.source})"
+        f"{copies.factor.value:g} copies ({', '.join(dict.fromkeys((drives.source, copies.source)))})"
     )
     return [_line("storage", COMMAND, grams, GRAMS, Basis.ASSUMED, words, "storage" in extras.include)]
 
@@ -164,7 +164,7 @@ def _water(scope: Scope, facility: Facility, around: Around, extras: Extras) -> 
         return []
     kwh = Factor(*(kwh_from_joules(j) for j in (energy, scope.low_j, scope.high_j)))
     found = []
-    if facility.wue_l_per_kwh is not None:
+    if facility.wue_l_per_kwh:
         site = Factor(*ends(facility.wue_l_per_kwh, 0.5, 2.0))
         words = f"{facility.wue_l_per_kwh:g} L/kWh at the site"
         found.append(_line("water site", MACHINE, product(kwh, site), LITRES, Basis.ASSUMED, words, False))

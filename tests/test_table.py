@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from energywrap.formats import table
+from energywrap.formats import footprint_table, quantities, table
 from energywrap.formats.table import Look
 from energywrap.model import (
     SCHEMA_VERSION,
@@ -26,13 +26,16 @@ from energywrap.model import (
     Carbon,
     Component,
     ComponentEnergy,
+    FootprintLine,
     Git,
     Gpu,
+    Grade,
     Host,
     ModelBasis,
     NotMeasured,
     Overhead,
     RunReport,
+    Sci,
     Scope,
     Trace,
     Tree,
@@ -82,6 +85,21 @@ NO_REST = NotMeasured(
     "a wall meter would show them",
 )
 
+
+def line(
+    name: str,
+    scope: str,
+    value: float,
+    low: float,
+    high: float,
+    counts: bool,
+    source: str = "a formula",
+    unit: str = "gCO2e",
+) -> FootprintLine:
+    """A line of a footprint."""
+    return FootprintLine(name, scope, value, low, high, unit, Basis.ASSUMED, source, counts)
+
+
 LAPTOP = RunReport(
     schema_version=SCHEMA_VERSION,
     energywrap_version="1.0.0",
@@ -122,8 +140,22 @@ LAPTOP = RunReport(
             366_102.1, 351_002.9, 415_990.2, 4.2153, 3.7311, 4.9667, 0.904, 0.903, 0.905, "share"
         ),
     },
+    footprint=(
+        line("it", "machine", 4.2934, 3.8018, 5.0561, True),
+        line("facility", "machine", 0.0, 0.0, 0.0, True),
+        line("embodied", "machine", 5.68, 4.71, 11.0, False, "laptop, 181 kg over 4 years (ademe)"),
+        line("embodied gpu", "machine", 4.71, 1.88, 10.1, False, "RTX 4070, an average card (teads)"),
+        line("network", "machine", 0.112, 0.011, 0.31, False, "0.0458 GB x 0.059 kWh/GB, allocated"),
+        line("total", "machine", 4.2934, 3.8018, 5.0561, False, "operational"),
+        line("it", "command", 4.2153, 3.7311, 4.9667, True),
+        line("total", "command", 4.2153, 3.7311, 4.9667, False, "operational"),
+    ),
+    sci=None,
+    grade=Grade("A", "measured, at a known place, with a fresh intensity", None),
     tree=Tree(14_210.5, "perf", 14_210.4, 8_123_456_789, "exact", 22_400_000_000, 1_310_000_000),
     carbon=FRANCE,
+    making=None,
+    network_bytes=45_812_345,
     not_measured=(NO_REST,),
     warnings=("nvml 0, NVIDIA GeForce RTX 4070 Laptop GPU: covered 86 % of the run",),
     host=Host("00" * 8, "A CPU", 16, 32_000_000_000, (Gpu("RTX", "GPU-1"),), "A", "L", None, None, "3.12.1"),
@@ -159,6 +191,18 @@ VM = replace(
         "machine": Scope(608.4, 284.6, 1138.4, 0.08911, 0.03187, 0.17411, None, None, None, "all"),
         "command": Scope(590.1, 270.2, 1138.4, 0.08643, 0.03051, 0.17411, 0.97, 0.95, 1.0, "share"),
     },
+    footprint=(
+        line("it", "machine", 0.07749, 0.02771, 0.1514, True),
+        line("facility", "machine", 0.01162, 0.0035, 0.05, True),
+        line("embodied", "machine", 0.031, 0.019, 0.07, True, "0.0156 of server with 2 sockets and 512 GB"),
+        line("total", "machine", 0.1201, 0.062, 0.21, False, "operational, embodied"),
+        line("water site", "machine", 2.2e-5, 1e-5, 6e-5, False, "0.13 L/kWh at the site", "L"),
+        line("cost", "machine", 5.8e-5, 2.7e-5, 1.1e-4, False, "0.3 EUR per kWh x PUE 1.15", "EUR"),
+        line("storage", "command", 11.9, 2.39, 30.8, False, "0.01 TB for 30 days (ccf)"),
+        line("total", "command", 0.1174, 0.06, 0.21, False, "operational, embodied"),
+    ),
+    sci=Sci("request", 1000, 1.17e-4, 6e-5, 2.1e-4, 0.08643, 0.031, "the command's share", "given"),
+    grade=Grade("D", "the grid zone is not known", "--zone"),
     tree=Tree(151.02, "waiting for children", 151.02, 812_000_000, "at most", None, None),
     carbon=WORLD,
     not_measured=(
@@ -188,6 +232,9 @@ NOTHING = replace(
     components=(),
     model=None,
     scopes={"machine": UNKNOWN, "command": UNKNOWN},
+    footprint=(),
+    sci=None,
+    grade=Grade("E", "no energy could be measured or modelled", "see `energywrap doctor`"),
     tree=Tree(None, "none", None, None, "exact", None, None),
     carbon=FRANCE,
     not_measured=(
@@ -301,7 +348,7 @@ def test_a_colour_ends_with_the_words_that_it_is_for() -> None:
     assert "\x1b[33mwarning: \x1b[0mnvml" in text
     assert "\x1b[33mnot measured: \x1b[0mrest" in text
     assert "\x1b[32mmeasured\x1b[0m (rapl)" in text
-    assert re.search(r"4\.29 g\x1b\[0m \(3\.8 g to 5\.06 g\)", text)
+    assert re.search(r"4\.29 g\x1b\[0m +3\.8 g to 5\.06 g", text)
 
 
 @pytest.mark.parametrize("name", REPORTS)
@@ -401,7 +448,7 @@ def test_every_part_of_the_report_that_bears_on_trust_is_shown() -> None:
     ],
 )
 def test_an_energy_has_three_digits_and_a_unit_that_fits(value: float | None, text: str) -> None:
-    assert table.joules(value) == text
+    assert quantities.joules(value) == text
 
 
 @pytest.mark.parametrize(
@@ -418,21 +465,21 @@ def test_an_energy_has_three_digits_and_a_unit_that_fits(value: float | None, te
     ],
 )
 def test_a_duration_is_in_the_unit_that_people_use_for_it(value: float, text: str) -> None:
-    assert table.seconds(value) == text
+    assert quantities.seconds(value) == text
 
 
 @given(value=st.floats(1e-6, 1e15))
 @settings(deadline=None, database=None)
 def test_a_shown_energy_is_the_energy_to_three_digits(value: float) -> None:
     sizes = {"uJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3, "MJ": 1e6, "GJ": 1e9}
-    number, unit = table.joules(value).split()
+    number, unit = quantities.joules(value).split()
 
     assert float(number) * sizes[unit] == pytest.approx(value, rel=0.0051)
 
 
 @pytest.mark.parametrize("energy_j", [1e-6, 1.0, 5e3, 1e5, 1e6, 1e8, 1e10, 1e12])
 def test_an_energy_is_compared_with_something_one_can_picture(energy_j: float) -> None:
-    found = table.comparisons(energy_j)
+    found = footprint_table.comparisons(energy_j)
 
     assert found != []
     assert not any("e+" in words or "e-" in words for words in found)

@@ -1,26 +1,45 @@
-"""`energywrap zones [TEXT]`: find a grid zone and its carbon intensity."""
+"""`energywrap zones [TEXT]`: find a grid zone, or have one explained."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from energywrap.cli.listing import listing
 from energywrap.console import say
 from energywrap.errors import UserError
-from energywrap.grid import table
+from energywrap.grid import explain, table
+from energywrap.grid.explain import Explanation
+from energywrap.model import CarbonIntensity
 
 
 def zones(
     text: Annotated[
-        str, typer.Argument(metavar="[TEXT]", help="The beginning of a code, or a part of a name.")
+        str,
+        typer.Argument(metavar="[TEXT]", help="A zone's code, or a part of a code or a name."),
     ] = "",
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """List the grid zones with their yearly carbon intensity, its band, boundary, year and source."""
-    found = list(table.search(text))
-    if not found:
+    """Explain the grid zone of a code: its intensity, what that counts, its source, and what else there is.
+
+    Anything but a code lists the zones that it is a part of; nothing lists them all.
+    """
+    code = explain.exact(text)
+    if code is not None:
+        found = explain.explain(code)
+        _as_json(_explained(found)) if json else _show(found)
+        return
+    matching = list(table.search(text))
+    if not matching:
         raise UserError(f"no zone matches {text!r}", "`energywrap zones` without a word lists them all")
+    if json:
+        _as_json([_plain(zone) for zone in matching])
+    else:
+        _list(matching)
+
+
+def _list(found: list[CarbonIntensity]) -> None:
     rows = [
         (
             zone.zone,
@@ -41,3 +60,89 @@ def zones(
     )
     if len({zone.boundary for zone in found}) > 1:
         say("values of different boundaries cannot be compared: direct leaves out fuel supply and plants")
+
+
+def _show(found: Explanation) -> None:
+    zone = found.intensity
+    facts = {
+        "zone": f"{zone.zone}, {zone.name}",
+        "intensity": f"{zone.g_per_kwh:.5g} g CO2e/kWh",
+        "P10 to P90": f"{zone.low_g_per_kwh:.4g} to {zone.high_g_per_kwh:.4g} g CO2e/kWh",
+        "boundary": zone.boundary,
+        "gases": zone.gas,
+        "accounting": zone.accounting,
+        "year": str(zone.year or "not stated"),
+        "quality": zone.quality,
+        "source": f"{found.source_title} ({zone.source})",
+        "address": found.source_url or "-",
+        "licence": zone.licence,
+    }
+    for name, value in facts.items():
+        typer.echo(f"{name + ':':12} {value}")
+    if found.disagreement:
+        typer.echo("\nwhat publishers say:")
+        for opinion in found.disagreement:
+            times = f", {opinion.ratio:.2f} x" if opinion.ratio is not None else ""
+            typer.echo(f"  {opinion.g_per_kwh:.4g} g/kWh{times}: {opinion.publisher} ({opinion.basis})")
+    if found.alternatives:
+        typer.echo("\nwhat else could be used:")
+        for other in found.alternatives:
+            typer.echo(
+                f"  {other.zone:8} {other.g_per_kwh:.4g} g/kWh, {other.boundary}: {other.name}, {other.why}"
+            )
+    if found.notes:
+        typer.echo("")
+    for note in found.notes:
+        typer.echo(f"note: {note}")
+
+
+def _plain(zone: CarbonIntensity) -> dict[str, Any]:
+    return {
+        "zone": zone.zone,
+        "name": zone.name,
+        "intensity_g_per_kwh": zone.g_per_kwh,
+        "low_g_per_kwh": zone.low_g_per_kwh,
+        "high_g_per_kwh": zone.high_g_per_kwh,
+        "boundary": zone.boundary,
+        "gas_basis": zone.gas,
+        "accounting": zone.accounting,
+        "year": zone.year,
+        "quality": zone.quality,
+        "source": zone.source,
+        "licence": zone.licence,
+    }
+
+
+def _explained(found: Explanation) -> dict[str, Any]:
+    return {
+        **_plain(found.intensity),
+        "source_title": found.source_title,
+        "source_url": found.source_url,
+        "upstream_g_per_kwh": found.upstream_g_per_kwh,
+        "alternatives": [
+            {
+                "zone": other.zone,
+                "name": other.name,
+                "intensity_g_per_kwh": other.g_per_kwh,
+                "boundary": other.boundary,
+                "why": other.why,
+            }
+            for other in found.alternatives
+        ],
+        "disagreement": [
+            {
+                "publisher": opinion.publisher,
+                "intensity_g_per_kwh": opinion.g_per_kwh,
+                "basis": opinion.basis,
+                "ratio": opinion.ratio,
+            }
+            for opinion in found.disagreement
+        ],
+        "notes": list(found.notes),
+    }
+
+
+def _as_json(document: object) -> None:
+    import json
+
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,7 @@ from energywrap.model import FootprintLine, RunReport
 from energywrap.units import J_PER_KWH, kwh_from_joules
 
 SHOWN_KWH = 0.1
+WIDE = 90  # columns: narrower, the words stand below the numbers
 BRAIN_W = 20.0
 BOUNDARIES = {"direct": "direct: without fuel supply and plants"}
 NAMES = {
@@ -30,31 +32,34 @@ COUNTED = ("it", "facility", "total")  # always in the total, or it
 APART = ("water site", "water grid", "cost")
 
 
-def lines(report: RunReport, ascii_only: bool) -> list[Table]:
+def lines(report: RunReport, ascii_only: bool, width: int) -> list[RenderableType]:
     """The parts of the machine's footprint and both totals; nothing where no energy is known."""
     machine = [line for line in report.footprint if line.scope == "machine"]
     if not any(line.name == "total" for line in machine):
         return []
+    stored = [line for line in report.footprint if line.name == "storage"]
+    parts = [line for line in (*machine, *stored) if line.name not in (*APART, "total") and _worth(line)]
+    totals = [line for line in report.footprint if line.name == "total"]
+    apart = [line for line in machine if line.name in APART]
+    wide = width >= WIDE
     grid = Table(box=box.ASCII2 if ascii_only else box.SIMPLE_HEAD, pad_edge=False)
     grid.add_column("footprint", overflow="fold")
     grid.add_column("CO2e", justify="right", no_wrap=True)
     grid.add_column("P10 to P90", justify="right", no_wrap=True)
-    grid.add_column("how", overflow="fold")
-    stored = [line for line in report.footprint if line.name == "storage"]
-    for line in (*machine, *stored):
-        if line.name not in (*APART, "total") and (line.value or line.high or line.name == "it"):
-            grid.add_row(*_row(line, report))
+    if wide:
+        grid.add_column("how", overflow="fold")
+    for line in parts:
+        _add(grid, line, report, wide)
     grid.add_section()
-    for line in report.footprint:
-        if line.name == "total":
-            name = NAMES["total"] if line.scope == "machine" else "CO2e, command's share"
-            grid.add_row(
-                Text(name, style="bold"), Text(grams(line.value), style="bold"), _interval(line), _of(line)
-            )
-    for line in machine:
-        if line.name in APART:
-            grid.add_row(*_row(line, report))
-    return [grid]
+    for line in (*totals, *apart):
+        _add(grid, line, report, wide)
+    told = [] if wide else [Text(f"{_name(line)}: {_how(line, report)}") for line in (*parts, *apart)]
+    return [grid, *told]
+
+
+def _worth(line: FootprintLine) -> bool:
+    """Whether a line says anything: without overhead or traffic it does not."""
+    return bool(line.value or line.high or line.name == "it")
 
 
 def sentences(report: RunReport) -> list[Text]:
@@ -74,16 +79,24 @@ def sentences(report: RunReport) -> list[Text]:
     return found
 
 
-def _row(line: FootprintLine, report: RunReport) -> tuple[Text, Text, Text, Text]:
-    counted = line.name in COUNTED or line.in_total or line.name in APART
-    name = NAMES.get(line.name, line.name)
-    style = "" if counted else "dim"
-    return (
-        Text(name, style=style),
-        Text(amount(line.value, line), style=style),
-        Text(_interval(line).plain, style=style),
-        Text(_how(line, report) + ("" if counted else "; not in the total"), style=style),
+def _add(grid: Table, line: FootprintLine, report: RunReport, wide: bool) -> None:
+    style = "bold" if line.name == "total" else "" if _counts(line) else "dim"
+    cells = [_name(line), amount(line.value, line), f"{amount(line.low, line)} to {amount(line.high, line)}"]
+    if wide:
+        cells.append(_how(line, report))
+    grid.add_row(
+        *(Text(cell, style=style if index < 2 or style == "dim" else "") for index, cell in enumerate(cells))
     )
+
+
+def _name(line: FootprintLine) -> str:
+    if line.name == "total" and line.scope == "command":
+        return "CO2e, command's share"
+    return NAMES.get(line.name, line.name)
+
+
+def _counts(line: FootprintLine) -> bool:
+    return line.name in (*COUNTED, *APART) or line.in_total
 
 
 def amount(value: float, line: FootprintLine) -> str:
@@ -93,25 +106,19 @@ def amount(value: float, line: FootprintLine) -> str:
     return litres(value) if line.unit == "L" else money(value, line.unit)
 
 
-def _interval(line: FootprintLine) -> Text:
-    return Text(f"{amount(line.low, line)} to {amount(line.high, line)}")
-
-
-def _of(line: FootprintLine) -> Text:
-    return Text("" if line.source == "operational" else line.source)
-
-
 def _how(line: FootprintLine, report: RunReport) -> str:
     """Where a line is from, in few words."""
     carbon = report.carbon
     if line.name == "it":
-        energy_j = report.scopes["machine"].energy_j or 0.0
-        kwh = kwh_from_joules(energy_j)
+        kwh = kwh_from_joules(report.scopes["machine"].energy_j or 0.0)
         energy = f"{kwh:.3g} kWh x " if kwh >= SHOWN_KWH else ""
-        return f"{energy}{carbon.intensity_g_per_kwh:.3g} g/kWh {_labels(report)}"
+        site = "" if carbon.pue_high > 1 else f"; PUE {carbon.pue:g} ({carbon.pue_evidence})"
+        return f"{energy}{carbon.intensity_g_per_kwh:.3g} g/kWh {_labels(report)}{site}"
     if line.name == "facility":
         return f"PUE {carbon.pue:g} ({carbon.pue_evidence})"
-    return line.source
+    if line.name == "total":
+        return "" if line.source == "operational" else line.source
+    return line.source + ("" if _counts(line) else "; not in the total")
 
 
 def _labels(report: RunReport) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SMALL_CHANGE = 1e-4  # of money: below, it is written as a power of ten
+SMALL_CHANGE = 1e-3  # of money: below, it is written as a power of ten
 
 
 def joules(value: float | None) -> str:
@@ -23,7 +23,7 @@ def litres(value: float | None) -> str:
 def money(value: float, currency: str) -> str:
     """An amount of money with its currency, three significant digits."""
     if abs(value) < SMALL_CHANGE and value:
-        return f"{value:.2e} {currency}"
+        return f"{value:.1e} {currency}"
     return f"{float(f'{value:.3g}'):.10g} {currency}"
 
 

@@ -62,12 +62,12 @@ def render(report: RunReport, path: str | None, look: Look) -> bytes:
     )
     ascii_only = look.encoding == "ascii"
     clean = mapped(report, str, lambda text: _printable(text, ascii_only))
-    console.print(_report(clean, path and _printable(path, ascii_only), ascii_only))
+    console.print(_report(clean, path and _printable(path, ascii_only), ascii_only, look.width))
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
     return ("\n".join(lines) + "\n").encode(look.encoding, "backslashreplace")
 
 
-def _report(report: RunReport, path: str | None, ascii_only: bool) -> RenderableType:
+def _report(report: RunReport, path: str | None, ascii_only: bool, width: int) -> RenderableType:
     command = shlex.join(report.command)
     if len(command) > LONGEST_COMMAND:
         command = command[:LONGEST_COMMAND] + "..."
@@ -75,7 +75,7 @@ def _report(report: RunReport, path: str | None, ascii_only: bool) -> Renderable
     for name, value in (("project", report.project), ("label", report.label)):
         if value is not None:
             title.append(f"  [{name} {value}]")
-    parts = [_energies(report, ascii_only), *footprint_table.lines(report, ascii_only)]
+    parts = [_energies(report, ascii_only), *footprint_table.lines(report, ascii_only, width)]
     return Group(Text(""), title, *parts, *_sentences(report, path))
 
 

@@ -15,6 +15,7 @@ NEWEST_YEAR = 2025
 # Bands by kind and age of the value, as a part of it: docs/methodology.md#how-sure-an-intensity-is
 HYDRO_G_PER_KWH = 24.0  # IPCC AR5 median over the life cycle: the upper bound of a zone published as 0
 FRESH_BAND, OLDER_BAND, BORROWED_BAND = 0.10, 0.25, 0.50
+LIFECYCLE = ("ember_2026", "ember_2025", "owid_2026")  # columns of crosscheck.tsv that are no older
 
 
 def zone(code: str, origin: str) -> CarbonIntensity:
@@ -50,12 +51,14 @@ def intensity(row: dict[str, str]) -> CarbonIntensity:
     from energywrap.model import CarbonIntensity  # not needed to check a zone before the command starts
 
     value, part = float(row["g_per_kwh"]), band(row)
+    upstream = float(row["upstream_g_per_kwh"] or 0.0)
+    lowest, highest = _opinions(row["zone"], value) if row["quality"] == "reported" else (value, value)
     return CarbonIntensity(
         zone=row["zone"],
         name=row["name"],
         g_per_kwh=value,
-        low_g_per_kwh=value * (1 - part),
-        high_g_per_kwh=value * (1 + part) or HYDRO_G_PER_KWH,
+        low_g_per_kwh=min(value * (1 - part), lowest),
+        high_g_per_kwh=max(value * (1 + part), value + upstream, highest) or HYDRO_G_PER_KWH,
         year=int(row["year"]) if row["year"] else None,
         boundary=row["boundary"],
         gas=row["gas"],
@@ -63,8 +66,29 @@ def intensity(row: dict[str, str]) -> CarbonIntensity:
         quality=row["quality"],
         source=row["source_id"],
         licence=row["licence"],
-        caution=row["note"] if row["default"] == "no" or value == 0 else None,
+        caution=_caution(row, value, upstream),
     )
+
+
+def _opinions(zone: str, value: float) -> tuple[float, float]:
+    """The least and the most that publishers of this year's values say of a zone.
+
+    An official value counts where it is above ours: most of them are direct, and less for that reason alone,
+    but a direct value above one over the life cycle is a disagreement.
+    """
+    known = tables.find("crosscheck", zone)
+    told = [float(known[name]) for name in LIFECYCLE if known[name]] if known else []
+    official = float(known["official"] or 0.0) if known else 0.0
+    return min(told, default=value), max(*told, official, value)
+
+
+def _caution(row: dict[str, str], value: float, upstream: float) -> str | None:
+    """What a reader of the value must know."""
+    if row["default"] == "no" or value == 0:
+        return row["note"]
+    if upstream:
+        return f"{value:.4g} g/kWh is direct; with fuel supply and plants it would be {value + upstream:.4g}"
+    return None
 
 
 def band(row: dict[str, str]) -> float:

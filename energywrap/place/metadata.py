@@ -118,9 +118,10 @@ def _answer(
 
 def _hurry(connection: HTTPConnection, until_s: float) -> None:
     """What is left of the time is all that the next read may take."""
-    sock: socket.socket | None = connection.sock
+    left_s = _left_s(until_s)
+    sock: socket.socket | None = connection.sock  # None once the answer has taken it over
     if sock is not None:
-        sock.settimeout(_left_s(until_s))
+        sock.settimeout(left_s)
 
 
 def _left_s(until_s: float) -> float:
