@@ -60,7 +60,7 @@ OPTIONS = (
            "for the number that the pattern's first group finds in the command's standard output."),
     Option("stores", ("--stores",), TEXT, "SIZE",
            "What the run keeps in remote storage (20GB, 1TB), with --for."),
-    Option("for_days", ("--for",), NUMBER, "DAYS", "How long that is kept.", None, 0.0, 36525.0),
+    Option("for_days", ("--for", "--for-days"), NUMBER, "DAYS", "How long that is kept.", None, 0.0, 36525.0),
     Option("water", ("--water",), FLAG, "", "Add the water used at the site and by the grid.", False),
     Option("price", ("--price",), TEXT, "AMOUNT",
            "Price of a kWh with its currency, such as 0.30EUR: adds the cost."),
