@@ -112,14 +112,14 @@ def _gpu(name: str) -> Made:
 def _row(key: str) -> Made:
     row = tables.find(TABLE, key)
     if row is None:
-        raise ValueError(f"{TABLE}.tsv has no row {key}")
-    kg = float(row["kg_co2e"])
+        tables.damaged(TABLE, f"it has no row {key}")
+    kg = tables.number(row, "kg_co2e")
     return Made(
         what=row["item"],
         kg=kg,
-        low_kg=float(row["low"] or kg),
-        high_kg=float(row["high"] or kg),
-        years=float(row["lifetime_years"] or 4),
+        low_kg=tables.number(row, "low", kg),
+        high_kg=tables.number(row, "high", kg),
+        years=tables.number(row, "lifetime_years", 4.0),
         basis=Basis.ASSUMED,
         source=row["source_id"],
     )

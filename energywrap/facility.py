@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.model import Place
+    from energywrap.tables import Row
 
 # rows of the table of water by kind of site; of a region its own figure comes first
 WATER = {"local": "local", "gcp": "google", "ovh": "ovh"}
@@ -28,15 +29,15 @@ def resolve(settings: Settings, place: Place | None = None) -> Facility:
     water = _water(row["site"]) if water is None else water
     if settings.pue is not None:
         return Facility(settings.pue, settings.pue, settings.pue, settings.origin["pue"], water)
-    low, high = float(row["low"]), float(row["high"])
+    low, high = tables.number(row, "low"), tables.number(row, "high")
     if region is not None and region.pue is not None and not given:
         evidence = f"region {region.name}, {region.year}"
         return Facility(region.pue, min(low, region.pue), max(high, region.pue), evidence, water)
     how = settings.origin["site"] if given or row["site"] == settings.site.lower() else "recognised"
-    return Facility(float(row["pue"]), low, high, f"site {row['site']}, {how}", water)
+    return Facility(tables.number(row, "pue"), low, high, f"site {row['site']}, {how}", water)
 
 
-def _row(settings: Settings, recognised: str | None) -> dict[str, str]:
+def _row(settings: Settings, recognised: str | None) -> Row:
     """The row of the site that is given, else of the one that was recognised, else of the default."""
     row = tables.find("sites", (recognised or settings.site).lower())
     if row is None:
@@ -48,4 +49,4 @@ def _row(settings: Settings, recognised: str | None) -> dict[str, str]:
 
 def _water(site: str) -> float | None:
     row = tables.find("wue", WATER[site]) if site in WATER else None
-    return float(row["l_per_kwh"]) if row is not None else None
+    return tables.number(row, "l_per_kwh") if row is not None else None

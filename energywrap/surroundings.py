@@ -139,9 +139,10 @@ def _both(live: str, yearly: str, rest: float) -> str:
 def _known(key: str) -> Known:
     row = tables.find("network_storage", key)
     if row is None:
-        raise ValueError(f"network_storage.tsv has no row {key}")
-    value = float(row["value"])
-    return Known(Factor(value, float(row["low"] or value), float(row["high"] or value)), row["source_id"])
+        tables.damaged("network_storage", f"it has no row {key}")
+    value = tables.number(row, "value")
+    bounds = (tables.number(row, column, value) for column in ("low", "high"))
+    return Known(Factor(value, *bounds), row["source_id"])
 
 
 def _water(zone: str) -> Known | None:
@@ -150,7 +151,7 @@ def _water(zone: str) -> Known | None:
     while key:
         row = tables.find("grid_water", key)
         if row is not None:
-            value = float(row["l_per_kwh"])
+            value = tables.number(row, "l_per_kwh")
             return Known(Factor(value, value * WATER_LOW, value * WATER_HIGH), row["source_id"])
         above = tables.find("grid", key)
         key = above["parent"] if above else None

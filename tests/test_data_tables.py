@@ -17,6 +17,15 @@ COLUMNS = {
     "timezones.tsv": "tz zone hint",
     "sites.tsv": "site label provider pue low high year source_id verified note",
     "equivalents.tsv": "id label kwh source_id verified note",
+    "embodied.tsv": "id item unit kg_co2e low high lifetime_years source_id verified note",
+    "network_storage.tsv": "id what unit value low high scope source_id verified note",
+    "grid_water.tsv": "zone l_per_kwh level source_id licence",
+    "wue.tsv": "id scope l_per_kwh year source_id verified note",
+    "crosscheck.tsv": "zone ember_2026 ember_year ember_2025 ember_2025_year owid_2026 codecarbon_2023"
+    " official official_basis",
+    "fuels.tsv": "fuel direct_g_per_kwh lifecycle_median_g_per_kwh lifecycle_min lifecycle_max source_id"
+    " verified",
+    "cloud_regions.tsv": "region zone location pue pue_year wue_l_per_kwh source_id confidence note",
     "sources.tsv": "source_id title publisher url licence obtained_from note",
 }
 OPEN_LICENCES = {"CC-BY-4.0", "OGL-Canada-2.0", "public-domain"}
@@ -173,7 +182,8 @@ def test_every_time_zone_leads_to_a_zone_and_its_hint_lies_inside_it() -> None:
 
 
 def test_every_source_resolves_and_every_listed_source_is_used() -> None:
-    used = {row["source_id"] for name in ("grid.tsv", "sites.tsv", "equivalents.tsv") for row in table(name)}
+    sourced = [name for name, columns in COLUMNS.items() if "source_id" in columns and name != "sources.tsv"]
+    used = {row["source_id"] for name in sourced for row in table(name)}
 
     assert used == {row["source_id"] for row in table("sources.tsv")}
     assert [row["source_id"] for row in table("sources.tsv") if not row["title"]] == []
@@ -198,3 +208,41 @@ def test_a_brain_runs_on_20_watts() -> None:
 
     assert kwh["brain"] == pytest.approx(20 * 3600 / 3.6e6)
     assert kwh["brain-day"] == pytest.approx(24 * kwh["brain"])
+
+
+def test_the_crosscheck_agrees_with_the_table_that_is_used() -> None:
+    for row in table("crosscheck.tsv"):
+        assert float(row["ember_2026"]) == float(GRID[row["zone"]]["g_per_kwh"])
+        assert row["ember_year"] == GRID[row["zone"]]["year"]
+
+
+@pytest.mark.parametrize("name", ["embodied.tsv", "network_storage.tsv"])
+def test_the_range_of_a_factor_holds_its_value(name: str) -> None:
+    value = {"embodied.tsv": "kg_co2e", "network_storage.tsv": "value"}[name]
+    for row in table(name):
+        low, middle, high = (float(row[column] or row[value]) for column in ("low", value, "high"))
+        assert 0 <= low <= middle <= high, row["id"]
+        assert row["verified"] in VERIFIED
+
+
+def test_every_region_is_in_a_zone_of_the_grid_and_plausible() -> None:
+    aliases = {row["alias"]: row["zone"] for row in table("zone_aliases.tsv")}
+    for row in table("cloud_regions.tsv"):
+        assert aliases.get(row["zone"], row["zone"]) in GRID, row["region"]
+        assert row["region"] == row["region"].lower()
+        assert row["confidence"] in {"high", "medium", "low"}
+        assert not row["pue"] or 1 <= float(row["pue"]) <= 2
+        assert not row["wue_l_per_kwh"] or 0 <= float(row["wue_l_per_kwh"]) <= 5
+
+
+def test_the_water_of_a_grid_is_a_number_of_litres() -> None:
+    values = [float(row["l_per_kwh"]) for row in table("grid_water.tsv")]
+
+    assert all(0 <= value < 50 for value in values)
+    assert {row["zone"] for row in table("grid_water.tsv")} <= GRID.keys()
+
+
+def test_a_fuel_emits_no_more_at_its_stack_than_over_its_life() -> None:
+    for row in table("fuels.tsv"):
+        direct, life = float(row["direct_g_per_kwh"]), float(row["lifecycle_median_g_per_kwh"])
+        assert 0 <= direct <= life

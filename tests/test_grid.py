@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from energywrap import grid, place
+from energywrap import grid, place, tables
 from energywrap.config import Settings, resolve
 from energywrap.errors import UserError
 from energywrap.grid import table
@@ -156,7 +156,7 @@ def test_a_value_without_the_fuels_supply_is_never_called_fresh() -> None:
     direct = [row for row in GRID.values() if row["boundary"] == "direct"]
 
     assert direct != []
-    assert min(table.band(row) for row in direct) >= table.OLDER_BAND
+    assert min(table.band(tables.Row(row)) for row in direct) >= table.OLDER_BAND
 
 
 def test_a_search_finds_codes_by_their_beginning_and_names_by_any_part() -> None:

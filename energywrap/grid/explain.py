@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from energywrap.model import CarbonIntensity
+    from energywrap.tables import Row
 
 USUAL = (
     "over 199 countries two publishers of yearly values differ by 12.7 % in the median, in one of ten by 49 %"
@@ -73,24 +74,24 @@ def explain(code: str) -> Explanation:
     if row is None:
         raise UserError(f"unknown zone {code!r}", "`energywrap zones TEXT` finds one")
     found = table.intensity(row)
-    published = tables.find("sources", row["source_id"]) or {}
+    published = tables.find("sources", row["source_id"])
     others = tuple(_others(row))
     return Explanation(
         intensity=found,
-        upstream_g_per_kwh=float(row["upstream_g_per_kwh"]) if row["upstream_g_per_kwh"] else None,
-        source_title=published.get("title", ""),
-        source_url=published.get("url", ""),
+        upstream_g_per_kwh=tables.number(row, "upstream_g_per_kwh") if row["upstream_g_per_kwh"] else None,
+        source_title=published["title"] if published else "",
+        source_url=published["url"] if published else "",
         alternatives=others,
         disagreement=tuple(_opinions(row)),
         notes=tuple(_notes(row, found, others)),
     )
 
 
-def _others(row: dict[str, str]) -> Iterator[Other]:
+def _others(row: Row) -> Iterator[Other]:
     """The zone above, the same with its upstream part, and the zones below."""
-    value, upstream = float(row["g_per_kwh"]), row["upstream_g_per_kwh"]
+    upstream = tables.number(row, "upstream_g_per_kwh", 0.0)
     if upstream:
-        whole = value + float(upstream)
+        whole = tables.number(row, "g_per_kwh") + upstream
         yield Other(row["zone"], row["name"], whole, "lifecycle", "with fuel supply and plants added")
     above = tables.find("grid", row["parent"]) if row["parent"] else None
     if above is not None:
@@ -100,22 +101,22 @@ def _others(row: dict[str, str]) -> Iterator[Other]:
             yield _other(other, other["level"].replace("_", " "))
 
 
-def _other(row: dict[str, str], why: str) -> Other:
-    return Other(row["zone"], row["name"], float(row["g_per_kwh"]), row["boundary"], why)
+def _other(row: Row, why: str) -> Other:
+    return Other(row["zone"], row["name"], tables.number(row, "g_per_kwh"), row["boundary"], why)
 
 
-def _opinions(row: dict[str, str]) -> Iterator[Opinion]:
+def _opinions(row: Row) -> Iterator[Opinion]:
     known = tables.find("crosscheck", row["zone"])
     if known is None:
         return
-    value = float(row["g_per_kwh"])
+    value = tables.number(row, "g_per_kwh")
     for column, publisher, year in PUBLISHED:
         if known[column]:
-            told = float(known[column])
+            told = tables.number(known, column)
             when = known.get(year, year)
             yield Opinion(publisher, told, f"lifecycle{', ' if when else ''}{when}", _ratio(told, value))
     if known["official"]:
-        told = float(known["official"])
+        told = tables.number(known, "official")
         yield Opinion("official", told, known["official_basis"], _ratio(told, value))
 
 
@@ -123,7 +124,7 @@ def _ratio(told: float, value: float) -> float | None:
     return told / value if value > 0 else None
 
 
-def _notes(row: dict[str, str], found: CarbonIntensity, others: tuple[Other, ...]) -> Iterator[str]:
+def _notes(row: Row, found: CarbonIntensity, others: tuple[Other, ...]) -> Iterator[str]:
     if row["note"]:
         yield row["note"]
     if found.caution and found.caution != row["note"]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from energywrap.model import CarbonIntensity
+    from energywrap.tables import Row
 
 NEWEST_YEAR = 2025
 # Bands by kind and age of the value, as a part of it: docs/methodology.md#how-sure-an-intensity-is
@@ -23,7 +24,7 @@ def zone(code: str, origin: str) -> CarbonIntensity:
     return intensity(row(code, origin))
 
 
-def row(code: str, origin: str) -> dict[str, str]:
+def row(code: str, origin: str) -> Row:
     """The zone's row of the table. Raises UserError, naming where the code came from, for an unknown one."""
     key = code.strip().upper()
     alias = tables.find("zone_aliases", key)
@@ -46,12 +47,12 @@ def search(text: str) -> Iterator[CarbonIntensity]:
             yield intensity(row)
 
 
-def intensity(row: dict[str, str]) -> CarbonIntensity:
+def intensity(row: Row) -> CarbonIntensity:
     """A row of the table with the band that its kind and year deserve."""
     from energywrap.model import CarbonIntensity  # not needed to check a zone before the command starts
 
-    value, part = float(row["g_per_kwh"]), band(row)
-    upstream = float(row["upstream_g_per_kwh"] or 0.0)
+    value, part = tables.number(row, "g_per_kwh"), band(row)
+    upstream = tables.number(row, "upstream_g_per_kwh", 0.0)
     lowest, highest = _opinions(row["zone"], value) if row["quality"] == "reported" else (value, value)
     return CarbonIntensity(
         zone=row["zone"],
@@ -59,7 +60,7 @@ def intensity(row: dict[str, str]) -> CarbonIntensity:
         g_per_kwh=value,
         low_g_per_kwh=min(value * (1 - part), lowest),
         high_g_per_kwh=max(value * (1 + part), value + upstream, highest) or HYDRO_G_PER_KWH,
-        year=int(row["year"]) if row["year"] else None,
+        year=int(tables.number(row, "year")) if row["year"] else None,
         boundary=row["boundary"],
         gas=row["gas"],
         accounting=row["accounting"],
@@ -77,12 +78,12 @@ def _opinions(zone: str, value: float) -> tuple[float, float]:
     but a direct value above one over the life cycle is a disagreement.
     """
     known = tables.find("crosscheck", zone)
-    told = [float(known[name]) for name in LIFECYCLE if known[name]] if known else []
-    official = float(known["official"] or 0.0) if known else 0.0
+    told = [tables.number(known, name, value) for name in LIFECYCLE] if known else []
+    official = tables.number(known, "official", 0.0) if known else 0.0
     return min(told, default=value), max(*told, official, value)
 
 
-def _caution(row: dict[str, str], value: float, upstream: float) -> str | None:
+def _caution(row: Row, value: float, upstream: float) -> str | None:
     """What a reader of the value must know."""
     if row["default"] == "no" or value == 0:
         return row["note"]
@@ -91,11 +92,11 @@ def _caution(row: dict[str, str], value: float, upstream: float) -> str | None:
     return None
 
 
-def band(row: dict[str, str]) -> float:
+def band(row: Row) -> float:
     """Half-width of the P10-P90 band, as a part of the value."""
     if row["quality"] != "reported" or row["zone"] == "WORLD" or not row["year"]:
         return BORROWED_BAND
-    fresh = int(row["year"]) >= NEWEST_YEAR and row["boundary"] == "lifecycle"
+    fresh = tables.number(row, "year") >= NEWEST_YEAR and row["boundary"] == "lifecycle"
     return FRESH_BAND if fresh else OLDER_BAND
 
 

@@ -36,9 +36,9 @@ def find(name: str) -> Region | None:
         name=row["region"],
         zone=row["zone"],
         location=row["location"],
-        pue=float(row["pue"]) if row["pue"] else None,
+        pue=tables.number(row, "pue") if row["pue"] else None,
         year=row["pue_year"],
-        wue_l_per_kwh=float(row["wue_l_per_kwh"]) if row["wue_l_per_kwh"] else None,
+        wue_l_per_kwh=tables.number(row, "wue_l_per_kwh") if row["wue_l_per_kwh"] else None,
         confidence=row["confidence"],
     )
 
