@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 
 SLICE_S = 10.0  # of a trace made from checkpoints
+NO_LIVE = "what {} has told of this run is lost with it: the yearly intensity is used"
 
 
 @record
@@ -165,6 +166,7 @@ def _report(found: Found) -> RunReport:
         warnings=(
             "no report was made at this run's end: this one holds what was recorded in its first "
             f"{last.at_s:.0f} s",
+            *((NO_LIVE.format(settings.grid),) if settings.grid is not None else ()),
         ),
     )
     return assemble(facts, settings)

@@ -38,7 +38,7 @@ def recompute(report: RunReport, supposed: Supposed) -> RunReport:
     if report.scopes["machine"].energy_j is None:
         raise UserError("the report holds no energy: there is nothing to reckon with")
     settings = supposed.settings
-    where = _place(report, settings)
+    where = where_of(report, settings)
     yearly = _intensity(report, settings, where)
     site = _facility(report, settings, where)
     grids = {
@@ -64,7 +64,7 @@ def recompute(report: RunReport, supposed: Supposed) -> RunReport:
     )
 
 
-def _place(report: RunReport, settings: Settings) -> Place:
+def where_of(report: RunReport, settings: Settings) -> Place:
     """Where it is supposed to be: as given, else where it was."""
     if settings.zone is not None or settings.region is not None:
         return place.resolve(settings, {})

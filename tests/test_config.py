@@ -7,7 +7,7 @@ import os
 import sys
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -351,14 +351,23 @@ def test_there_are_four_examples() -> None:
     assert names == ["ci-runner", "cloud-vm", "laptop", "shared-server"]
 
 
+def written(example: Path) -> dict[str, tuple[Any, str]]:
+    """What a file sets, by the setting's name, with the origin that it shall have."""
+    found: dict[str, tuple[Any, str]] = {}
+    for key, value in tomllib.loads(example.read_text(encoding="utf-8")).items():
+        inner = value.items() if isinstance(value, dict) else ((key, value),)
+        origin = f"file {example} [{key}]" if isinstance(value, dict) else f"file {example}"
+        found.update({name: (text, origin) for name, text in inner})
+    return found
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_resolves_to_a_place_an_intensity_and_a_facility(example: Path, desk: Desk) -> None:
-    table = tomllib.loads(example.read_text(encoding="utf-8"))
+    table = written(example)
 
     settings = desk.resolve(("config", str(example)))
 
-    assert {key: getattr(settings, key) for key in table} == table
-    assert {settings.origin[key] for key in table} == {f"file {example}"}
+    assert {key: (getattr(settings, key), settings.origin[key]) for key in table} == table
     where = place.resolve(settings, desk.environ, str(desk.folder))
     assert where.warning is None
     assert grid.lookup(settings, where).g_per_kwh > 0
@@ -382,9 +391,9 @@ def test_energywrap_config_shows_an_examples_values_and_the_file_they_are_from(
 
     assert (shown.status, shown.err) == (0, "")
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in shown.out.splitlines()}
-    for key, value in tomllib.loads(example.read_text(encoding="utf-8")).items():
+    for key, (value, origin) in written(example).items():
         text = value if isinstance(value, str) else json.dumps(value)
-        assert rows[key] == [f"{value:g}" if isinstance(value, float) else text, f"file {example}"]
+        assert rows[key] == [f"{value:g}" if isinstance(value, float) else text, origin]
 
 
 def test_a_run_keeps_every_setting_with_its_origin_in_its_report(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from energywrap.formats import document
 from energywrap.model import Live, RunReport, Slot
 from energywrap.record import replace
 from energywrap.what_if import Supposed
+from fakes.web import say, service
 
 SWEDEN = 35.35
 IN_FRANCE = ("-z", "FR", "--pue", "1.5", "--include", "embodied", "--per", "image=100")
@@ -172,3 +175,41 @@ def test_what_is_no_report_is_one_line_and_status_2(text: str | None, tmp_path: 
     assert shown.status == 2
     assert "r.json" in shown.err
     assert shown.err.count("\n") == 1
+
+
+def test_at_another_time_the_provider_of_that_grid_is_asked(saved: Path, tmp_path: Path) -> None:
+    start = datetime(2026, 11, 20, 2, 0, tzinfo=timezone.utc)
+    entry = {
+        "from": start.isoformat(),
+        "to": (start + timedelta(hours=1)).isoformat(),
+        "intensity": {"actual": 60, "forecast": 70},
+    }
+    asked = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.path)
+        say(request, json.dumps({"data": [entry]}).encode())
+
+    with service(answer) as base:
+        words = ("what-if", str(saved), "-z", "GB", "--grid", "neso", "--at", start.isoformat(), "--json")
+        changes = {"ENERGYWRAP_GRID_BASE_URL": base, "XDG_CACHE_HOME": str(tmp_path)}
+        plain = json.loads(energywrap(*words, cwd=tmp_path, changes=changes).out)
+
+    assert asked[0].startswith("/intensity/2026-11-20T02:00Z/")
+    assert plain["carbon"]["intensity_g_per_kwh"] == 60
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--at", "2026-11-20T02:00"), "--at means nothing without a live provider"),
+        (("--grid", "neso", "--at", "tomorrow"), "--at 'tomorrow' is no time"),
+        (("--grid", "neso"), "neso cannot be asked: it knows Great Britain alone"),
+    ],
+)
+def test_a_time_that_nobody_can_be_asked_for_is_refused(
+    words: tuple[str, ...], complaint: str, saved: Path, tmp_path: Path
+) -> None:
+    shown = energywrap("what-if", str(saved), *words, cwd=tmp_path)
+
+    assert (shown.status, complaint in shown.err) == (2, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commandline import energywrap
-from energywrap import place
+from energywrap import facility, place
 from energywrap.config import resolve
 from energywrap.grid import explain, lookup, table
 from energywrap.model import CarbonIntensity
@@ -29,7 +29,10 @@ def read(name: str) -> dict[str, dict[str, str]]:
     return {next(iter(row.values())): row for row in rows}
 
 
-GRID, CROSSCHECK, REGIONS, SOURCES = map(read, ("grid", "crosscheck", "cloud_regions", "sources"))
+GRID, CROSSCHECK, REGIONS, SOURCES, SITES = map(
+    read, ("grid", "crosscheck", "cloud_regions", "sources", "sites")
+)
+SITE_OF = {"hetzner": "average"}  # no figure is published
 NAMES = (
     "aws:us-east-1 aws:us-east-2 aws:us-west-1 aws:us-west-2 aws:eu-west-1 aws:eu-central-1 aws:ap-south-1 "
     "aws:ca-central-1 gcp:us-central1 gcp:us-west4 gcp:europe-west1 gcp:europe-north1 azure:westus2 "
@@ -66,6 +69,11 @@ def test_a_cloud_region_has_the_tables_zone_and_that_zones_value(name: str) -> N
     assert found.zone == row["zone"]
     assert found.g_per_kwh == float(GRID[row["zone"]]["g_per_kwh"])
     assert found.boundary == GRID[row["zone"]]["boundary"]
+    settings = resolve({"region": name}, {}, "/nonexistent")
+    site = facility.resolve(settings, place.resolve(settings, {}, "/nonexistent", "/nonexistent"))
+    usual = SITES[SITE_OF.get(name.partition(":")[0], name.partition(":")[0])]["pue"]
+    assert site.pue == float(row["pue"] or usual)
+    assert site.wue_l_per_kwh == (float(row["wue_l_per_kwh"]) if row["wue_l_per_kwh"] else site.wue_l_per_kwh)
 
 
 def test_regions_in_the_us_are_in_subregions_of_the_grid() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -14,7 +15,7 @@ from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.formats.quantities import grams, joules, seconds
-from energywrap.model import RunReport
+from energywrap.model import Live, RunReport
 
 
 def what_if_command(
@@ -51,27 +52,61 @@ def what_if_command(
     lifetime_years: Annotated[
         str | None, typer.Option("--lifetime-years", metavar="YEARS", help="Spread over so many years.")
     ] = None,
+    grid: Annotated[
+        str | None,
+        typer.Option("--grid", metavar="PROVIDER[:ZONE]", help="With a live provider's values of --at."),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="Started then, such as 2026-11-28T02:00; with --grid."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole supposed report as JSON.")] = False,
 ) -> None:
-    """Reckon a saved report anew: elsewhere, with another site or machine, for many runs.
+    """Reckon a saved report anew: elsewhere, at another time, with another site or machine, for many runs.
 
     The energy stays what was measured or modelled. Without options the report's own factors are used.
     """
     given = {
         "zone": zone, "region": region, "intensity": intensity, "pue": pue, "site": site,
         "include": include, "per": per, "price": price, "embodied_kg": embodied_kg,
-        "gpu_embodied_kg": gpu_embodied_kg, "lifetime_years": lifetime_years,
+        "gpu_embodied_kg": gpu_embodied_kg, "lifetime_years": lifetime_years, "grid": grid,
         "water": "true" if water else None,
     }  # fmt: skip
     settings = config.resolve({k: v for k, v in given.items() if v is not None}, {}, os.devnull)
     if not 0 < repeat < float("inf"):
         raise UserError(f"--repeat {repeat:g} is no number above 0")
     before = document.parse(reportfile.read(report), report)
-    after = what_if.recompute(before, what_if.Supposed(settings, repeat))
+    started_at_s = _instant_s(at) if at is not None else _instant_s(before.started_at)
+    live = _asked(before, settings, started_at_s) if grid is not None else None
+    if at is not None and grid is None:
+        raise UserError("--at means nothing without a live provider", "add --grid PROVIDER")
+    after = what_if.recompute(before, what_if.Supposed(settings, repeat, live, started_at_s))
     if json:
         typer.echo(document.text(after), nl=False)
         return
     _show(before, after, repeat)
+
+
+def _asked(report: RunReport, settings: config.Settings, started_at_s: float) -> Live:
+    """What the provider tells of the supposed time of the run."""
+    from energywrap.grid import live
+    from energywrap.grid.client import NoLive
+
+    live.check(settings)
+    provider, wanted = live.named(settings)
+    where = what_if.where_of(report, settings)
+    try:
+        return live.fetch(provider, wanted, where, started_at_s, started_at_s + report.duration_s)
+    except NoLive as absence:
+        raise UserError(f"{provider.name} cannot be asked: {absence.reason}", absence.hint) from absence
+
+
+def _instant_s(text: str) -> float:
+    """Seconds since 1970 of an ISO time; without a zone it is local."""
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise UserError(f"--at {text!r} is no time", "write it like 2026-11-28T02:00") from None
 
 
 def _show(before: RunReport, after: RunReport, repeat: float) -> None:
