@@ -67,7 +67,7 @@ class Sampler:
         meter = self._meter
         tree_s = 0.0 if meter is None else meter.cpu_s() if meter.live else None
         (stat, busy_s), ahead_s = _busy(), _clock_ahead()
-        running = procstat.running() if amid else None
+        running = procstat.running()  # always: what it opens is open from the first reading on
         values: dict[str, float] = {}
         read_at_s: dict[str, float] = {}
         for source in self.sources.opened:
@@ -78,7 +78,16 @@ class Sampler:
             read_at_s.update(dict.fromkeys(found, at_s))
         at_s = now - self._start_s
         snapshot = Snapshot(
-            at_s, ahead_s, own_s, busy_s, tree_s, values, read_at_s, stat, self._held, running
+            at_s,
+            ahead_s,
+            own_s,
+            busy_s,
+            tree_s,
+            values,
+            read_at_s,
+            stat,
+            self._held,
+            running if amid else None,
         )
         self._pending.append(snapshot)
         return snapshot

@@ -97,7 +97,7 @@ def test_orphans_are_counted(method: str, orphans: dict[str, float]) -> None:
 def test_a_burner_that_forked_twice_is_counted(method: str) -> None:
     counted = storm("daemon", 1, 400)
 
-    assert need(counted, method) == pytest.approx(counted["truth"], rel=CLOSE, abs=0.02)
+    assert need(counted, method) == pytest.approx(counted["truth"], rel=CLOSE, abs=0.04)  # of two processes
 
 
 def test_processes_whose_parent_ignores_their_end_are_counted_by_perf() -> None:
