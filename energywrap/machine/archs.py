@@ -45,7 +45,7 @@ def generation(
     hypervisors, so its absence counts only where one has made the numbers up (`strict`).
     """
     vendor = vendor.replace("HygonGenuine", "AuthenticAMD")
-    for row in tables.rows(TABLE):
+    for row in tables.rows(TABLE, holding=f"\t{vendor}\t{family}\t"):
         if (vendor, family) != (row["vendor"], row["family"]) or not _within(model, row["models"]):
             continue
         if row["steppings"] and not _within(stepping, row["steppings"]):

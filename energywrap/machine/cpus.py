@@ -53,7 +53,8 @@ def product(name_or_key: str) -> Product | None:
 
 def in_clouds(arch: str) -> list[str]:
     """The products of a generation that the large clouds use."""
-    return [row["key"] for row in tables.rows(TABLE) if row["arch"] == arch and row["seen_in"]]
+    found = tables.rows(TABLE, holding=f"\t{arch}\t")
+    return [row["key"] for row in found if row["arch"] == arch and row["seen_in"]]
 
 
 def similar(name: str) -> list[str]:
