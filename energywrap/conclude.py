@@ -14,6 +14,7 @@ from energywrap import (
     facility,
     grid,
     host,
+    ledger,
     plan,
     reportfile,
     surroundings,
@@ -96,10 +97,11 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
     """Assemble the report, write it and show it. Raises NotWritten, after showing it all the same."""
     settings = accepted.settings
     report = assemble(_facts(accepted, measured, words), settings)
+    text = document.text(report)
     target = accepted.target or reportfile.in_state_folder(os.environ, report.started_at, report.run_id)
     path, failure = target.path, None
     try:
-        reportfile.write(target, document.text(report))
+        reportfile.write(target, text)
     except reportfile.NotWritten as err:
         path, failure = None, err
     else:
@@ -108,6 +110,10 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
         from energywrap.formats import table
 
         console.write_stderr(table.render(report, path, table.look(os.environ, 2, settings.no_color)))
+    if not settings.no_ledger:
+        said = ledger.keep(text, report.run_id, report.duration_s, settings, os.environ)
+        if said is not None:
+            console.say(said)
     if failure is not None:
         raise failure
     if measured.seen.keeper.trouble is not None:

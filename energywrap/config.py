@@ -49,6 +49,9 @@ class Settings:
     lifetime_years: float | None
     label: str | None
     project: str | None
+    stage: str | None
+    ledger: str | None
+    no_ledger: bool
     source: str | None
     meter: str | None
     sudo: bool

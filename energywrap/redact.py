@@ -137,3 +137,12 @@ def _parts(name: str) -> list[str]:
         camel = letter.isupper() and before.islower()
         spaced += f" {letter}" if camel else letter if letter.isalnum() else " "
     return spaced.lower().split()
+
+
+def setting(name: str, value: str | float | bool | None) -> str | float | bool | None:
+    """The value of a setting as a report may hold it: the address of a ledger without its password."""
+    if name != "ledger" or not isinstance(value, str):
+        return value
+    scheme, mark, rest = value.partition("://")
+    user, at, host = rest.partition("@")
+    return f"{scheme}{mark}{user.partition(':')[0]}:***@{host}" if mark and at and ":" in user else value

@@ -250,5 +250,6 @@ def _overhead(facts: Facts) -> Overhead:
 def settings_table(settings: Settings) -> dict[str, dict[str, str | float | bool | None]]:
     """Every setting with its value and where it came from."""
     return {
-        name: {"value": getattr(settings, name), "origin": origin} for name, origin in settings.origin.items()
+        name: {"value": redact.setting(name, getattr(settings, name)), "origin": origin}
+        for name, origin in settings.origin.items()
     }

@@ -58,7 +58,8 @@ def in_state_folder(environ: Mapping[str, str], started_at: str, run_id: str) ->
     state = state_folder(environ)
     if state is None:
         return Target(None, None, "no home directory is known; set HOME or XDG_STATE_HOME, or give --output")
-    name = f"{started_at.replace('-', '').replace(':', '')}-{run_id}.json"
+    when = started_at.partition(".")[0].replace("-", "").replace(":", "").removesuffix("Z")
+    name = f"{when}Z-{run_id}.json"
     return Target(os.path.join(state, "reports", name), None, None)
 
 

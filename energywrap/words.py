@@ -12,5 +12,6 @@ def readable(word: str) -> str:
 
 
 def utc(seconds: float) -> str:
-    """A moment in seconds since 1970 as ISO 8601 in UTC."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    """A moment in seconds since 1970 as ISO 8601 in UTC, to the millisecond that it has begun."""
+    whole, part = divmod(int(seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{part:03d}Z"

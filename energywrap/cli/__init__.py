@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from energywrap import __version__
-from energywrap.cli import calibrate, config, doctor, forecast, model, recover, run, show, what_if, zones
+from energywrap.cli import (
+    calibrate,
+    config,
+    doctor,
+    exchange,
+    forecast,
+    history,
+    model,
+    recover,
+    run,
+    show,
+    total,
+    what_if,
+    zones,
+)
 from energywrap.console import say
 from energywrap.errors import UserError
 
@@ -43,6 +57,11 @@ def _root(
 
 run.register(app)
 app.command("show")(show.show)
+app.command("history")(history.history)
+app.command("total")(total.total)
+app.command("import")(exchange.take)
+app.command("export")(exchange.give)
+app.command("prune")(exchange.prune)
 app.command("doctor")(doctor.doctor)
 app.command("calibrate")(calibrate.calibrate)
 app.command("config")(config.config)

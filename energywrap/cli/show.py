@@ -1,4 +1,4 @@
-"""`energywrap show FILE`: a saved report as its table again."""
+"""`energywrap show RUN`: a report as its table again."""
 
 from __future__ import annotations
 
@@ -8,15 +8,25 @@ from typing import Annotated
 
 import typer
 
-from energywrap import reportfile
+from energywrap.cli.history import Ledger, settings_of
 from energywrap.formats import document, table
+from energywrap.ledger import named
 
 
 def show(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A JSON report that `energywrap run` wrote.")],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="A report's file, a run's id or a part of it, last, last~2."),
+    ],
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours (also NO_COLOR).")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The report itself.")] = False,
+    ledger: Ledger = None,
 ) -> None:
-    """Show a saved report as the table that the run printed."""
-    report = document.parse(reportfile.read(file), file)
-    sys.stdout.buffer.write(table.render(report, file, table.look(os.environ, 1, no_color)))
+    """Show a run's report as the table that the run printed."""
+    report = named.report(run, settings_of(ledger), os.environ)
+    if json:
+        typer.echo(document.text(report), nl=False)
+        return
+    path = run if os.path.exists(run) else None
+    sys.stdout.buffer.write(table.render(report, path, table.look(os.environ, 1, no_color)))
     sys.stdout.flush()

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from energywrap import config, reportfile, what_if
+from energywrap import config, what_if
 from energywrap.cli.listing import listing
 from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.formats.quantities import grams, joules, seconds
+from energywrap.ledger import named as runs
 from energywrap.model import Live, RunReport
 
 
 def what_if_command(
-    report: Annotated[str, typer.Argument(metavar="REPORT", help="A JSON report of a run.")],
+    report: Annotated[str, typer.Argument(metavar="REPORT", help="A report's file, or a run of the ledger.")],
     zone: Annotated[
         str | None, typer.Option("--zone", "-z", metavar="ZONE", help="In this grid zone.")
     ] = None,
@@ -75,7 +76,7 @@ def what_if_command(
     settings = config.resolve({k: v for k, v in given.items() if v is not None}, {}, os.devnull)
     if not 0 < repeat < float("inf"):
         raise UserError(f"--repeat {repeat:g} is no number above 0")
-    before = document.parse(reportfile.read(report), report)
+    before = runs.report(report, settings, os.environ)
     started_at_s = _instant_s(at) if at is not None else _instant_s(before.started_at)
     live = _asked(before, settings, started_at_s) if grid is not None else None
     if at is not None and grid is None:

@@ -1,0 +1,73 @@
+"""`energywrap total`: what many runs come to."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from energywrap.cli.history import Label, Ledger, Project, Since, Stage, Until, moment_s, settings_of
+from energywrap.cli.listing import listing
+from energywrap.console import say
+from energywrap.errors import UserError
+from energywrap.formats.quantities import grams, joules, seconds
+from energywrap.ledger import named
+from energywrap.ledger.sql import KEYS, Filter
+from energywrap.ledger.store import Sum
+
+HEADS = ("runs", "time", "energy", "P10 to P90", "command's share", "CO2e", "CO2e, share")
+
+
+def total(
+    by: Annotated[
+        str, typer.Option("--by", metavar="KEY", help="project, stage, label, month, day or host.")
+    ] = "project",
+    project: Project = None,
+    label: Label = None,
+    stage: Stage = None,
+    since: Since = None,
+    until: Until = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    ledger: Ledger = None,
+) -> None:
+    """Sum the runs of the ledger by project, stage (training, tuning, inference, data), label, month or host.
+
+    Times are taken by whole days in UTC. Bounds are added, as if all errors went the same way.
+    """
+    if by not in KEYS:
+        raise UserError(f"--by {by!r} is nothing to sum by", f"one of {', '.join(KEYS)}")
+    wanted = Filter(
+        project, label, stage, since_s=moment_s("--since", since), until_s=moment_s("--until", until)
+    )
+    store = named.opened(settings_of(ledger), os.environ)
+    try:
+        found = store.totals(by, wanted)
+    finally:
+        store.close()
+    if json:
+        _as_json(found)
+    elif found:
+        listing((by, *HEADS), [_row(each) for each in found])
+    else:
+        say("no run in the ledger is like that")
+
+
+def _row(found: Sum) -> tuple[str, ...]:
+    return (
+        found.key or "-",
+        str(found.runs),
+        seconds(found.duration_s),
+        joules(found.energy_j),
+        f"{joules(found.energy_low_j)} to {joules(found.energy_high_j)}",
+        joules(found.command_j),
+        grams(found.co2e_g),
+        grams(found.command_co2e_g),
+    )
+
+
+def _as_json(found: list[Sum]) -> None:
+    import json
+
+    rows = [{name: getattr(each, name) for name in Sum.__annotations__} for each in found]
+    typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -1,0 +1,131 @@
+"""The history of runs: every report is kept, by default in a file of the user's, for a team in PostgreSQL.
+
+A run puts its report into an inbox, a file that is there whole or not at all, and the ledger takes it in from
+there: at once after longer runs, else with the next command that looks. So a database that is busy or silent
+costs no run a moment, nothing is lost, and nothing is counted twice: a run's id is taken once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energywrap import reportfile
+from energywrap.errors import UserError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from energywrap.config import Settings
+    from energywrap.ledger.store import Store
+
+FILE, INBOX, ASIDE = "ledger.db", "inbox", ".unreadable"
+LONG_S = 1.0  # a run that took as long takes its report in itself
+SILENT, ASKED_AGAIN_S = ".silent", 300.0
+AT_ONCE = 200  # reports in one transaction
+URLS = ("postgresql://", "postgres://")
+
+
+def put(text: str, run_id: str, environ: Mapping[str, str]) -> None:
+    """Leave a report for the ledger. Raises NotWritten, a UserError."""
+    folder = inbox(environ)
+    if folder is None:
+        raise UserError("no home directory is known to keep the ledger in", "set HOME, or give --no-ledger")
+    reportfile.write(reportfile.Target(os.path.join(folder, f"{run_id}.json"), None, None), text)
+
+
+def inbox(environ: Mapping[str, str]) -> str | None:
+    """The folder of the reports that the ledger has not taken in yet."""
+    state = reportfile.state_folder(environ)
+    return os.path.join(state, INBOX) if state is not None else None
+
+
+def open_store(settings: Settings, environ: Mapping[str, str]) -> Store:
+    """The ledger that the settings name. Raises UserError; Unreachable for a server that does not answer."""
+    from energywrap.ledger.store import Store
+
+    named = settings.ledger
+    if named is not None and named.startswith(URLS):
+        from energywrap.ledger.postgres import Postgres
+
+        return Store(Postgres(named))
+    from energywrap.ledger.sqlite import Sqlite
+
+    state = reportfile.state_folder(environ)
+    if named is None and state is None:
+        raise UserError("no home directory is known to keep the ledger in", "set HOME or give --ledger FILE")
+    return Store(Sqlite(named or os.path.join(state or "", FILE)))
+
+
+def take_in(store: Store, environ: Mapping[str, str]) -> int:
+    """Take in what waits in the inbox; how many runs were new. A report that is none is put aside."""
+    from energywrap.ledger import entry
+
+    added = 0
+    for names in _bunches(environ):
+        found: list[tuple[entry.Entry, bytes | None]] = []
+        done = []
+        for path in names:
+            try:
+                from energywrap.formats import document
+
+                report = document.parse(reportfile.read(path), path)
+                found.append((entry.of_report(report), entry.packed(report)))
+                done.append(path)
+            except (UserError, ValueError):
+                if os.path.exists(path):  # nobody has taken it in meanwhile
+                    os.replace(path, path + ASIDE)
+        added += store.add(found)
+        for path in done:
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass  # another one has
+    return added
+
+
+def _bunches(environ: Mapping[str, str]) -> Iterator[list[str]]:
+    folder = inbox(environ)
+    try:
+        names = sorted(name for name in os.listdir(folder or "") if name.endswith(".json") and name[0] != ".")
+    except OSError:
+        names = []
+    paths = [os.path.join(folder or "", name) for name in names]
+    for start in range(0, len(paths), AT_ONCE):
+        yield paths[start : start + AT_ONCE]
+
+
+def keep(
+    text: str, run_id: str, duration_s: float, settings: Settings, environ: Mapping[str, str]
+) -> str | None:
+    """Record a run; what to tell the user of it, if anything. Raises UserError where it cannot be kept."""
+    put(text, run_id, environ)
+    if duration_s < LONG_S or _silent_lately(environ):
+        return None
+    try:
+        store = open_store(settings, environ)
+        try:
+            take_in(store, environ)
+        finally:
+            store.close()
+    except UserError as trouble:
+        _mark_silent(environ)
+        return f"{trouble.line()}; this run's report waits and is taken in later"
+    return None
+
+
+def _silent_lately(environ: Mapping[str, str]) -> bool:
+    """Whether the ledger has not answered a moment ago: no run shall wait for that again."""
+    try:
+        return time.time() - os.stat(os.path.join(inbox(environ) or "", SILENT)).st_mtime < ASKED_AGAIN_S
+    except OSError:
+        return False
+
+
+def _mark_silent(environ: Mapping[str, str]) -> None:
+    try:
+        with open(os.path.join(inbox(environ) or "", SILENT), "w", encoding="ascii"):
+            pass
+    except OSError:
+        pass  # the next run waits for it again

@@ -1,0 +1,131 @@
+"""Runs from and to the emissions.csv that CodeCarbon 3 writes: kWh, kg and s there, J and g here."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from datetime import datetime
+
+from energywrap.errors import UserError
+from energywrap.ledger.entry import Entry
+from energywrap.units import J_PER_KWH, kwh_from_joules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from energywrap.model import RunReport
+
+NEEDED = ("timestamp", "run_id", "duration", "emissions", "energy_consumed")
+COLUMNS = (
+    "timestamp", "project_name", "run_id", "experiment_id", "duration", "emissions", "emissions_rate",
+    "cpu_power", "gpu_power", "ram_power", "cpu_energy", "gpu_energy", "ram_energy", "energy_consumed",
+    "water_consumed", "country_name", "country_iso_code", "region", "cloud_provider", "cloud_region", "os",
+    "python_version", "codecarbon_version", "cpu_count", "cpu_model", "gpu_count", "gpu_model", "longitude",
+    "latitude", "ram_total_size", "tracking_mode", "cpu_utilization_percent", "gpu_utilization_percent",
+    "ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue",
+)  # fmt: skip
+G_PER_KG = 1000.0
+
+
+def read(lines: Iterable[str], where: str) -> Iterator[Entry]:
+    """The runs of a file. Raises UserError, naming the line, for one that is not CodeCarbon's."""
+    rows = csv.DictReader(lines)
+    lacking = [name for name in NEEDED if name not in (rows.fieldnames or ())]
+    if lacking:
+        raise UserError(f"{where} is no emissions.csv of CodeCarbon: it has no {', '.join(lacking)}")
+    for row in rows:
+        try:
+            yield _entry(row)
+        except (ValueError, TypeError, OverflowError) as err:
+            raise UserError(f"{where}, line {rows.line_num}: {err}") from err
+
+
+def _entry(row: dict[str, str]) -> Entry:
+    """A run whose interval nobody knows: CodeCarbon gives none."""
+    key = f"codecarbon {row['run_id']} {row['timestamp']}"
+    duration_s = _number(row, "duration")
+    energy_j = _number(row, "energy_consumed") * J_PER_KWH
+    co2e_g = _number(row, "emissions") * G_PER_KG
+    ended_s = datetime.fromisoformat(row["timestamp"]).timestamp()
+    intensity = co2e_g / kwh_from_joules(energy_j) if energy_j > 0 else 0.0
+    return Entry(
+        run_id=hashlib.sha256(key.encode()).hexdigest()[:16],
+        started_at_s=ended_s - duration_s,
+        duration_s=duration_s,
+        project=row.get("project_name") or None,
+        label=row.get("experiment_id") or None,
+        stage=None,
+        command="(CodeCarbon)",
+        branch=None,
+        commit_id=None,
+        host=None,
+        exit_code=None,
+        complete=True,
+        energy_j=energy_j,
+        energy_low_j=None,
+        energy_high_j=None,
+        command_j=None,
+        co2e_g=co2e_g,
+        co2e_low_g=None,
+        co2e_high_g=None,
+        command_co2e_g=None,
+        cpu_s=None,
+        basis="assumed",
+        zone=row.get("country_iso_code") or "unknown",
+        intensity=intensity,
+        boundary="as CodeCarbon has it",
+        grade="E",
+    )
+
+
+def _number(row: dict[str, str], name: str) -> float:
+    value = float(row[name])
+    if not 0 <= value < 1e15:
+        raise ValueError(f"{name} = {row[name]!r} is no amount")
+    return value
+
+
+def row_of(report: RunReport) -> dict[str, object]:
+    """The columns that CodeCarbon knows of a report; power is the mean over the run."""
+    machine = report.scopes["machine"]
+    kwh = kwh_from_joules(machine.energy_j or 0.0)
+    parts = {
+        kind: sum(kwh_from_joules(part.energy_j) for part in report.components if part.component == kind)
+        for kind in ("cpu", "gpu", "ram")
+    }
+    hours = report.duration_s / 3600
+    watts = {kind: part * 1000 / hours if hours > 0 else 0.0 for kind, part in parts.items()}
+    kg = (machine.co2e_g or 0.0) / G_PER_KG
+    provider, _, region = (report.carbon.region or "").partition(":")
+    known: dict[str, object] = {
+        "timestamp": report.ended_at.removesuffix("Z"),
+        "project_name": report.project or "energywrap",
+        "run_id": report.run_id,
+        "experiment_id": report.label or "",
+        "duration": report.duration_s,
+        "emissions": kg,
+        "emissions_rate": kg / report.duration_s if report.duration_s > 0 else 0.0,
+        **{f"{kind}_power": value for kind, value in watts.items()},
+        **{f"{kind}_energy": value for kind, value in parts.items()},
+        "energy_consumed": kwh,
+        "water_consumed": 0.0,
+        "country_name": report.carbon.zone_name,
+        "country_iso_code": report.carbon.zone.partition("-")[0],
+        "region": report.carbon.zone,
+        "cloud_provider": provider,
+        "cloud_region": region,
+        "os": report.host.os,
+        "python_version": report.host.python,
+        "codecarbon_version": f"energywrap {report.energywrap_version}",
+        "cpu_count": report.host.logical_cpus,
+        "cpu_model": report.host.cpu or "",
+        "gpu_count": len(report.host.gpus),
+        "gpu_model": ", ".join(gpu.name for gpu in report.host.gpus),
+        "ram_total_size": (report.host.ram_bytes or 0) / 2**30,
+        "tracking_mode": "machine",
+        "on_cloud": "Y" if provider else "N",
+        "pue": report.carbon.pue,
+        "wue": 0,
+    }
+    return {name: known.get(name, 0.0 if "percent" in name or "used" in name else "") for name in COLUMNS}

@@ -1,0 +1,98 @@
+"""A team's ledger in PostgreSQL, by its URL. Needs the extra `energywrap[postgres]`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from energywrap.errors import UserError
+from energywrap.ledger import sql
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+PATIENCE_S = 3
+LOCK = 0x656E6572  # of the database: one brings the tables to a new form, the others wait
+
+
+class Unreachable(UserError):
+    """The server does not answer: what is to be kept waits."""
+
+
+class Postgres:
+    """A connection, and the tables in this version's form. Raises UserError, Unreachable."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import psycopg
+        except ImportError as err:
+            raise UserError(
+                "a ledger in PostgreSQL needs psycopg", "pip install 'energywrap[postgres]'"
+            ) from err
+        self._errors = psycopg.Error
+        self.name = without_password(url)
+        try:
+            self._connection: Any = psycopg.connect(url, connect_timeout=PATIENCE_S, autocommit=True)
+        except psycopg.OperationalError as err:
+            words = str(err).strip().splitlines()[0].replace(url, self.name)
+            raise Unreachable(f"the ledger {self.name} does not answer: {words}") from err
+        except psycopg.Error as err:
+            raise UserError(f"{self.name} is no URL of a ledger") from err
+        self._migrate()
+
+    def _migrate(self) -> None:
+        with self.transaction():
+            self.run("SELECT pg_advisory_xact_lock(?)", (LOCK,))
+            self.run("CREATE TABLE IF NOT EXISTS energywrap_version (version INTEGER)")
+            rows = self.ask("SELECT version FROM energywrap_version")
+            version = int(rows[0][0]) if rows else 0
+            if version > sql.VERSION:
+                raise UserError(
+                    f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
+                    "update energywrap",
+                )
+            if version == 0:
+                for statement in sql.SCHEMA:
+                    self.run(statement.replace("{bytes}", "BYTEA"))
+                self.run("INSERT INTO energywrap_version VALUES (?)", (sql.VERSION,))
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Execute; how many rows it concerned."""
+        return int(self._execute(statement, values).rowcount)
+
+    def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of an answer."""
+        rows: list[tuple[Any, ...]] = self._execute(statement, values).fetchall()
+        return rows
+
+    def _execute(self, statement: str, values: Sequence[object]) -> Any:
+        spelled = statement.replace("%", "%%").replace("?", "%s") if values else statement
+        return self._connection.execute(spelled, tuple(values) or None)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing."""
+        try:
+            with self._connection.transaction():
+                yield
+        except self._errors as err:
+            words = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
+            raise Unreachable(f"the ledger {self.name} cannot be written: {words}") from err
+
+    def trouble(self) -> str | None:
+        """PostgreSQL looks after its files itself."""
+        return None
+
+    def close(self) -> None:
+        """Let go of the server."""
+        self._connection.close()
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)

@@ -1,0 +1,127 @@
+"""The ledger's tables and questions in the SQL that SQLite and PostgreSQL share; `?` stands for a value."""
+
+from __future__ import annotations
+
+from energywrap.ledger.entry import COLUMNS
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERSION = 1
+KINDS = {"started_at_s": "DOUBLE PRECISION", "exit_code": "INTEGER", "complete": "INTEGER"}
+TEXTS = ("run_id", "project", "label", "stage", "command", "branch", "commit_id", "host", "basis", "zone",
+         "boundary", "grade")  # fmt: skip
+GROUPS = ("project", "stage", "label", "host")
+SUMS = ("runs", "duration_s", "energy_j", "energy_low_j", "energy_high_j", "command_j", "co2e_g",
+        "command_co2e_g")  # fmt: skip
+KEYS = {**{name: name for name in GROUPS}, "month": "substr(day, 1, 7)", "day": "day"}
+
+
+def _column(name: str) -> str:
+    kind = KINDS.get(name, "TEXT" if name in TEXTS else "DOUBLE PRECISION")
+    return f"{name} {kind}" + (" PRIMARY KEY" if name == "run_id" else "")
+
+
+SCHEMA = (
+    f"CREATE TABLE runs ({', '.join(map(_column, COLUMNS))})",
+    "CREATE INDEX runs_by_time ON runs (started_at_s)",
+    "CREATE INDEX runs_by_project ON runs (project, started_at_s)",
+    "CREATE INDEX runs_by_label ON runs (label, started_at_s)",
+    "CREATE TABLE reports (run_id TEXT PRIMARY KEY, document {bytes})",
+    # what a day came to, kept up with every run: sums over millions of runs need no look at the runs
+    "CREATE TABLE days (day TEXT, project TEXT, stage TEXT, label TEXT, host TEXT, "
+    + ", ".join(f"{name} DOUBLE PRECISION NOT NULL" for name in SUMS)
+    + ", PRIMARY KEY (day, project, stage, label, host))",
+)  # fmt: skip
+MARKS = ", ".join("?" * len(COLUMNS))
+ADD_RUN = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({MARKS}) ON CONFLICT (run_id) DO NOTHING"
+ADD_REPORT = "INSERT INTO reports (run_id, document) VALUES (?, ?) ON CONFLICT (run_id) DO NOTHING"
+ADD_DAY = (
+    f"INSERT INTO days (day, project, stage, label, host, {', '.join(SUMS)}) "
+    f"VALUES ({', '.join('?' * (5 + len(SUMS)))}) "
+    "ON CONFLICT (day, project, stage, label, host) DO UPDATE SET "
+    + ", ".join(f"{name} = days.{name} + excluded.{name}" for name in SUMS)
+)
+
+
+@record
+class Filter:
+    """Which runs; None: whatever."""
+
+    project: str | None = None
+    label: str | None = None
+    stage: str | None = None
+    command: str | None = None  # a part of the command line
+    branch: str | None = None
+    since_s: float | None = None
+    until_s: float | None = None
+
+
+def where(given: Filter) -> tuple[str, list[object]]:
+    """The condition on runs, and its values."""
+    parts: list[str] = []
+    values: list[object] = []
+    for name in ("project", "label", "stage", "branch"):
+        value = getattr(given, name)
+        if value is not None:
+            parts.append(f"{name} = ?")
+            values.append(value)
+    if given.command is not None:
+        parts.append("command LIKE ? ESCAPE '!'")
+        values.append(f"%{_plain(given.command)}%")
+    for sign, moment in ((">=", given.since_s), ("<", given.until_s)):
+        if moment is not None:
+            parts.append(f"started_at_s {sign} ?")
+            values.append(moment)
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def where_days(given: Filter, days: tuple[str | None, str | None]) -> tuple[str, list[object]]:
+    """The same on days, for what they know: project, label, stage and the time by days."""
+    parts: list[str] = []
+    values: list[object] = []
+    for name in ("project", "label", "stage"):
+        value = getattr(given, name)
+        if value is not None:
+            parts.append(f"{name} = ?")
+            values.append(value)
+    for sign, day in zip((">=", "<"), days):
+        if day is not None:
+            parts.append(f"day {sign} ?")
+            values.append(day)
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def history(given: Filter, limit: int | None) -> tuple[str, list[object]]:
+    """The newest runs first."""
+    condition, values = where(given)
+    most = "" if limit is None else " LIMIT ?"
+    return (
+        f"SELECT {', '.join(COLUMNS)} FROM runs{condition} ORDER BY started_at_s DESC, run_id{most}",
+        values + ([] if limit is None else [limit]),
+    )
+
+
+def totals(by: str, given: Filter, days: tuple[str | None, str | None]) -> tuple[str, list[object]]:
+    """Sums by a key, the largest energy first; by time in its order."""
+    condition, values = where_days(given, days)
+    key = KEYS[by]
+    order = "1" if by in ("month", "day") else "4 DESC, 1"
+    sums = ", ".join(f"SUM({name})" for name in SUMS)
+    return f"SELECT {key}, {sums} FROM days{condition} GROUP BY {key} ORDER BY {order}", values
+
+
+def _plain(text: str) -> str:
+    """A text in which no letter is a pattern."""
+    for letter in ("!", "%", "_"):
+        text = text.replace(letter, f"!{letter}")
+    return text
+
+
+def day_values(entry: Sequence[object], day: str) -> list[object]:
+    """The row of `days` that a run adds to."""
+    known = dict(zip(COLUMNS, entry))
+    keys = [known[name] or "" for name in ("project", "stage", "label", "host")]
+    return [day, *keys, 1.0, *(known[name] or 0.0 for name in SUMS[1:])]

@@ -1,0 +1,86 @@
+"""A ledger in one file, for one user: SQLite with a write-ahead log, for any number of runs at once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+
+from energywrap.errors import UserError
+from energywrap.ledger import sql
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+PATIENCE_S = 30.0  # for other writers: each holds the file for milliseconds
+
+
+class Sqlite:
+    """The file, opened and brought to this version's form. Raises UserError where that cannot be."""
+
+    def __init__(self, path: str) -> None:
+        self.name = path
+        try:
+            os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")  # a lost power supply costs the last runs
+            self._migrate()
+        except (OSError, sqlite3.Error) as err:
+            raise UserError(
+                f"the ledger {path} cannot be opened: {err}", "move it away, or use another with --ledger"
+            ) from err
+
+    def _migrate(self) -> None:
+        version = self._version()
+        if version > sql.VERSION:
+            raise UserError(
+                f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
+                "update energywrap",
+            )
+        if version == sql.VERSION:
+            return
+        with self.transaction():
+            if self._version() < 1:  # nobody has been quicker
+                for statement in sql.SCHEMA:
+                    self._connection.execute(statement.replace("{bytes}", "BLOB"))
+                self._connection.execute("PRAGMA user_version = 1")
+
+    def _version(self) -> int:
+        return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> int:
+        """Execute; how many rows it concerned."""
+        return self._connection.execute(statement, values).rowcount
+
+    def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of an answer."""
+        return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one writer after the other."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as err:
+            raise UserError(f"the ledger {self.name} cannot be written: {err}") from err
+
+    def trouble(self) -> str | None:
+        """What SQLite finds wrong with the file; None where all is well."""
+        try:
+            found = self._connection.execute("PRAGMA quick_check").fetchone()[0]
+        except sqlite3.Error as err:
+            return str(err)
+        return None if found == "ok" else str(found)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()

@@ -1,0 +1,150 @@
+"""A ledger in a database: what SQLite and PostgreSQL have in common."""
+
+from __future__ import annotations
+
+import time
+
+from energywrap.errors import UserError
+from energywrap.ledger import sql
+from energywrap.ledger.entry import COLUMNS, Entry
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from typing import Any, Protocol
+
+    from energywrap.ledger.sql import Filter
+
+    class Database(Protocol):
+        """A connection, as both kinds of database have one."""
+
+        name: str
+
+        def run(self, statement: str, values: Sequence[object] = ()) -> int:
+            """Execute; how many rows it concerned."""
+
+        def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+            """The rows of an answer."""
+
+        def transaction(self) -> AbstractContextManager[None]:
+            """All or nothing of what happens inside."""
+
+        def close(self) -> None:
+            """Let go."""
+
+
+@record
+class Sum:
+    """What runs came to: seconds, J with bounds, J and g of their commands' shares."""
+
+    key: str
+    runs: int
+    duration_s: float
+    energy_j: float
+    energy_low_j: float
+    energy_high_j: float
+    command_j: float
+    co2e_g: float
+    command_co2e_g: float
+
+
+class Store:
+    """The questions that a ledger answers, over one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.name = database.name
+
+    def add(self, found: Iterable[tuple[Entry, bytes | None]]) -> int:
+        """Take in runs, with their reports where there are any; how many were new.
+
+        A run that is there already stays as it is.
+        """
+        added = 0
+        with self._database.transaction():
+            for entry, document in found:
+                values = entry.values()
+                if self._database.run(sql.ADD_RUN, _plain(values)) == 1:
+                    if document is not None:
+                        self._database.run(sql.ADD_REPORT, (entry.run_id, document))
+                    self._database.run(sql.ADD_DAY, sql.day_values(values, day(entry.started_at_s)))
+                    added += 1
+        return added
+
+    def history(self, given: Filter, limit: int | None = None) -> list[Entry]:
+        """The newest runs first."""
+        return [_entry(row) for row in self._database.ask(*sql.history(given, limit))]
+
+    def totals(self, by: str, given: Filter) -> list[Sum]:
+        """Sums by project, stage, label, host, month or day."""
+        days = tuple(None if moment is None else day(moment) for moment in (given.since_s, given.until_s))
+        rows = self._database.ask(*sql.totals(by, given, (days[0], days[1])))
+        return [Sum(str(row[0] or ""), int(row[1]), *map(float, row[2:])) for row in rows]
+
+    def report(self, run_id: str) -> bytes | None:
+        """The whole report of a run, as it was packed."""
+        rows = self._database.ask("SELECT document FROM reports WHERE run_id = ?", (run_id,))
+        return bytes(rows[0][0]) if rows else None
+
+    def named(self, prefix: str) -> str:
+        """The run whose id begins so. Raises UserError where none does, or several do."""
+        rows = self._database.ask(
+            "SELECT run_id FROM runs WHERE run_id >= ? AND run_id < ? ORDER BY run_id LIMIT 3",
+            (prefix, prefix + "g"),  # ids are hexadecimal
+        )
+        if len(rows) == 1 or (rows and rows[0][0] == prefix):
+            return str(rows[0][0])
+        what = f"is the beginning of several runs: {', '.join(str(row[0]) for row in rows)}, ..."
+        raise UserError(
+            f"{prefix!r} {what if rows else 'is the id of no run in the ledger, and no file'}",
+            "`energywrap history` lists them",
+        )
+
+    def nth_last(self, back: int) -> str:
+        """The run that was last started, or so many before it. Raises UserError where there are fewer."""
+        rows = self._database.ask(
+            "SELECT run_id FROM runs ORDER BY started_at_s DESC, run_id LIMIT 1 OFFSET ?", (back,)
+        )
+        if not rows:
+            raise UserError(f"the ledger holds no {back + 1} runs" if back else "the ledger holds no run")
+        return str(rows[0][0])
+
+    def prune(self, before_s: float) -> int:
+        """Forget the runs that were started before; how many there were."""
+        with self._database.transaction():
+            condition = "WHERE started_at_s < ?"
+            self._database.run(
+                f"DELETE FROM reports WHERE run_id IN (SELECT run_id FROM runs {condition})", (before_s,)
+            )
+            gone = self._database.run(f"DELETE FROM runs {condition}", (before_s,))
+            edge = day(before_s)
+            self._database.run("DELETE FROM days WHERE day <= ?", (edge,))
+            left = self._database.ask(
+                f"SELECT {', '.join(COLUMNS)} FROM runs WHERE started_at_s < ?", (before_s + 86400.0,)
+            )
+            for row in left:
+                entry = _entry(row)
+                if day(entry.started_at_s) <= edge:
+                    self._database.run(sql.ADD_DAY, sql.day_values(row, day(entry.started_at_s)))
+        return gone
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+
+def day(moment_s: float) -> str:
+    """The day of a moment, in UTC: the same for everyone who shares a ledger."""
+    return time.strftime("%Y-%m-%d", time.gmtime(moment_s))
+
+
+def _plain(values: Sequence[object]) -> list[object]:
+    """As databases take them: no truth values."""
+    return [int(value) if isinstance(value, bool) else value for value in values]
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    known = dict(zip(COLUMNS, row))
+    return Entry(**{**known, "complete": bool(known["complete"])})

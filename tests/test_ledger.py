@@ -1,0 +1,426 @@
+"""The history of runs: nothing lost, nothing twice, in a file and on a server alike."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from commandline import energywrap
+from conftest import TIMEOUT_S, Energywrap
+from energywrap import ledger
+from energywrap.config import Settings, resolve
+from energywrap.errors import UserError
+from energywrap.formats import document
+from energywrap.ledger import codecarbon, entry, named
+from energywrap.ledger.sql import Filter
+from energywrap.ledger.store import Store, day
+from energywrap.model import RunReport
+from energywrap.record import replace
+from fakes import pgserver
+
+KINDS = ("sqlite", "postgresql")
+NOON = 1_780_000_000.0
+EVERYTHING = Filter()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A server for all tests."""
+    why = pgserver.why_not()
+    if why is not None:
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(prefix="ew", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)
+        with pgserver.server(Path(folder)) as url:
+            yield url
+
+
+@pytest.fixture(params=KINDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new, empty ledger is: a file, or a database of its own on the server."""
+    if request.param == "sqlite":
+        return str(tmp_path / "ledger.db")
+    import psycopg
+
+    server = request.getfixturevalue("postgres")
+    name = f"t{os.urandom(6).hex()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return str(server.replace("/postgres?", f"/{name}?"))
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> RunReport:
+    """The report of a real run."""
+    ran = Energywrap(tmp_path_factory.mktemp("ledger"))("-z", "FR", "-p", "vision", "-l", "resnet", "true")
+    return document.parse(json.dumps(ran.report), "a run")
+
+
+def settings(url: str) -> Settings:
+    return resolve({"ledger": url}, {}, "/nonexistent")
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = ledger.open_store(settings(url), {})
+    yield opened
+    opened.close()
+
+
+def run(real: RunReport, number: int, **changes: object) -> RunReport:
+    """A run of its own: its id is the number."""
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOON + 60 * number))
+    return replace(real, run_id=f"{number:016x}", started_at=started, **changes)
+
+
+def added(store: Store, *reports: RunReport) -> int:
+    return store.add((entry.of_report(report), entry.packed(report)) for report in reports)
+
+
+def test_a_run_is_kept_whole(store: Store, real: RunReport) -> None:
+    assert added(store, real) == 1
+    (found,) = store.history(EVERYTHING)
+
+    assert found == entry.of_report(real)
+    assert named.of_store(real.run_id, store) == real
+    assert (found.project, found.label, found.zone) == ("vision", "resnet", "FR")
+
+
+def test_a_run_is_taken_once(store: Store, real: RunReport) -> None:
+    assert [added(store, real), added(store, real), added(store, real, real)] == [1, 0, 0]
+
+    (total,) = store.totals("project", EVERYTHING)
+    assert total.runs == 1
+
+
+def test_the_newest_come_first_and_every_filter_filters(store: Store, real: RunReport) -> None:
+    runs = [run(real, n, project=f"p{n % 2}", label=f"l{n % 3}", command=(f"cmd_{n}%",)) for n in range(6)]
+    added(store, *runs)
+
+    def ids(**given: object) -> list[int]:
+        return [int(found.run_id, 16) for found in store.history(Filter(**given))]  # type: ignore[arg-type]
+
+    assert ids() == [5, 4, 3, 2, 1, 0]
+    assert ids(project="p1") == [5, 3, 1]
+    assert ids(project="p1", label="l0") == [3]
+    assert ids(command="cmd_4%") == [4]
+    assert ids(command="md_") == [5, 4, 3, 2, 1, 0]
+    assert ids(command="%%") == []
+    assert ids(since_s=NOON + 120, until_s=NOON + 240) == [3, 2]
+    assert [int(found.run_id, 16) for found in store.history(EVERYTHING, 2)] == [5, 4]
+    assert ids(branch="none") == []
+
+
+def test_totals_are_the_sums_of_the_runs(store: Store, real: RunReport) -> None:
+    added(store, *(run(real, n, project=f"p{n % 2}", label=None) for n in range(5)))
+    by_project = {found.key: found for found in store.totals("project", EVERYTHING)}
+    energy_j = real.scopes["machine"].energy_j
+
+    assert {key: found.runs for key, found in by_project.items()} == {"p0": 3, "p1": 2}
+    assert by_project["p0"].energy_j == pytest.approx(3 * (energy_j or 0))
+    (month,) = store.totals("month", EVERYTHING)
+    assert (month.key, month.runs) == (day(NOON)[:7], 5)
+    (label,) = store.totals("label", EVERYTHING)
+    assert label.key == ""
+    assert store.totals("day", Filter(since_s=NOON + 10 * 86400)) == []
+    (one,) = store.totals("stage", Filter(project="p1"))
+    assert one.runs == 2
+
+
+def test_a_run_answers_to_the_beginning_of_its_id_and_to_its_age(store: Store, real: RunReport) -> None:
+    added(store, *(run(real, n) for n in (1, 2, 0xABCDEF)))
+
+    assert store.named(f"{1:016x}") == f"{1:016x}"
+    assert store.nth_last(0) == f"{0xABCDEF:016x}"
+    assert named.of_store("last~2", store).run_id == f"{1:016x}"
+    with pytest.raises(UserError, match="several runs"):
+        store.named("00000000")
+    with pytest.raises(UserError, match="no run in the ledger"):
+        store.named("ff")
+    with pytest.raises(UserError, match="holds no 4 runs"):
+        named.of_store("last~3", store)
+
+
+def test_old_runs_can_be_forgotten_and_the_sums_with_them(store: Store, real: RunReport) -> None:
+    hours = [0, 10, 30, 50]
+    added(store, *(run(real, 60 * hour) for hour in hours))
+    edge_s = NOON + 20 * 3600
+
+    assert store.prune(edge_s) == 2
+    assert len(store.history(EVERYTHING)) == 2
+    assert sum(found.runs for found in store.totals("day", EVERYTHING)) == 2
+    assert store.report(run(real, 0).run_id) is None
+
+
+def home(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_STATE_HOME": str(tmp_path / "state"), "HOME": str(tmp_path)}
+
+
+def test_what_waits_is_taken_in_and_what_is_no_report_is_put_aside(
+    url: str, real: RunReport, tmp_path: Path
+) -> None:
+    environ = home(tmp_path)
+    for n in range(3):
+        ledger.put(document.text(run(real, n)), f"{n:016x}", environ)
+    folder = Path(ledger.inbox(environ) or "")
+    (folder / "damaged.json").write_text('{"schema_version": 1')
+    opened = ledger.open_store(settings(url), environ)
+
+    assert ledger.take_in(opened, environ) == 3
+    assert ledger.take_in(opened, environ) == 0
+    assert [path.name for path in folder.iterdir()] == ["damaged.json.unreadable"]
+    opened.close()
+
+
+def test_a_server_that_is_down_costs_no_run_and_gets_it_later(
+    url: str, real: RunReport, tmp_path: Path
+) -> None:
+    environ = home(tmp_path)
+    dead = settings("postgresql://nobody@127.0.0.1:9/none")
+    said = ledger.keep(document.text(real), real.run_id, 5.0, dead, environ)
+    again = ledger.keep(document.text(run(real, 1)), f"{1:016x}", 5.0, dead, environ)
+
+    assert said is not None
+    assert "does not answer" in said or "psycopg" in said
+    assert again is None  # nobody waits for it again at once
+    opened = ledger.open_store(settings(url), environ)
+    assert ledger.take_in(opened, environ) == 2
+    opened.close()
+
+
+CHILD = """
+import sys
+from energywrap import ledger
+from energywrap.config import resolve
+from energywrap.formats import document
+from energywrap.ledger import entry
+from energywrap.record import replace
+url, path, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+report = document.parse(open(path).read(), path)
+store = ledger.open_store(resolve({"ledger": url}, {}, "/nonexistent"), {})
+for n in range(first, first + count):
+    one = replace(report, run_id=f"{n:016x}")
+    store.add([(entry.of_report(one), entry.packed(one))])
+    print(n, flush=True)
+"""
+
+
+def child(url: str, path: Path, first: int, count: int) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", CHILD, url, str(path), str(first), str(count)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_hundred_at_once_lose_nothing(url: str, real: RunReport, tmp_path: Path) -> None:
+    path = tmp_path / "real.json"
+    path.write_text(document.text(real))
+    each = 10
+
+    def one(index: int) -> int:
+        with child(url, path, each * index, each) as process:
+            process.communicate(timeout=TIMEOUT_S * 3)
+            return process.returncode
+
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(one, range(20))) == {0}
+    opened = ledger.open_store(settings(url), {})
+    assert len(opened.history(EVERYTHING)) == 200
+    assert sum(found.runs for found in opened.totals("project", EVERYTHING)) == 200
+    opened.close()
+
+
+def test_a_kill_at_any_moment_corrupts_nothing(real: RunReport, tmp_path: Path) -> None:
+    url, path = str(tmp_path / "ledger.db"), tmp_path / "real.json"
+    path.write_text(document.text(real))
+    rng, said = random.Random(7), set()
+    for attempt in range(8):
+        process = child(url, path, 1000 * attempt, 1000)
+        assert process.stdout is not None
+        for _ in range(rng.randrange(1, 30)):
+            line = process.stdout.readline()
+            if line:
+                said.add(int(line))
+        process.send_signal(signal.SIGKILL)
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+        said.update(int(line) for line in out.splitlines() if line.isdecimal())
+
+    opened = ledger.open_store(settings(url), {})
+    kept = {int(found.run_id, 16) for found in opened.history(EVERYTHING)}
+    assert said <= kept
+    assert sum(found.runs for found in opened.totals("project", EVERYTHING)) == len(kept)
+    opened.close()
+    with sqlite3.connect(url) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+    with pytest.raises(UserError, match="is of version 99"):
+        ledger.open_store(settings(str(path)), {})
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but a text", b"\0" * 5000])
+def test_a_file_that_is_no_ledger_is_refused_and_kept(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    path.write_bytes(content)
+
+    with pytest.raises(UserError, match="cannot be opened"):
+        ledger.open_store(settings(str(path)), {})
+    assert path.read_bytes() == content
+
+
+def wrap(tmp_path: Path) -> Energywrap:
+    return Energywrap(tmp_path)
+
+
+def ask(wrapped: Energywrap, *words: str) -> str:
+    done = subprocess.run(
+        [wrapped.program, *words], env=wrapped.env, cwd=wrapped.folder, capture_output=True, text=True,
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_run_is_recorded_unless_it_is_not_wanted(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    for words in (
+        ("--stage", "training", "true"),
+        ("--no-ledger", "true"),
+        ("-p", "b", "sh", "-c", "exit 3"),
+    ):
+        wrapped(*words)
+    rows = json.loads(ask(wrapped, "history", "--json"))
+
+    assert [row["exit_code"] for row in rows] == [3, 0]
+    assert [row["stage"] for row in rows] == [None, "training"]
+    assert ask(wrapped, "show", "last~1", "--json").startswith("{")
+    assert "true" in ask(wrapped, "show", "last~1")
+    assert json.loads(ask(wrapped, "total", "--by", "stage", "--json"))[0]["runs"] == 1
+    lines = list(csv.reader(ask(wrapped, "history", "--csv").splitlines()))
+    assert lines[0] == list(entry.COLUMNS)
+    assert len(lines) == 3
+
+
+def test_a_longer_run_takes_its_report_in_itself(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("sleep", "1.1")
+
+    assert list((tmp_path / "state/energywrap/inbox").iterdir()) == []
+    assert (tmp_path / "state/energywrap/ledger.db").exists()
+
+
+def test_a_password_of_a_ledger_is_in_no_report(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped.env["ENERGYWRAP_LEDGER"] = "postgresql://me:hunter2@127.0.0.1:9/x"
+    ran = wrapped("sleep", "1.1")
+
+    assert "hunter2" not in json.dumps(ran.report) + ran.stderr
+    assert ran.report["settings"]["ledger"]["value"] == "postgresql://me:***@127.0.0.1:9/x"
+    assert ran.status == 0
+
+
+EMISSIONS = (
+    "timestamp,project_name,run_id,experiment_id,duration,emissions,emissions_rate,cpu_energy,gpu_energy,"
+    "ram_energy,energy_consumed,country_name,country_iso_code,region\n"
+    "2026-11-20T10:00:00,old,7d2c,e1,120.5,0.0005,4e-06,0.001,0,0.0002,0.0012,France,FRA,\n"
+    "2026-11-21T10:00:00,old,8e3d,e1,60,0.0002,3e-06,0.0005,0,0.0001,0.0006,France,FRA,\n"
+)
+
+
+def test_the_emissions_of_codecarbon_are_taken_in_once(tmp_path: Path) -> None:
+    (tmp_path / "emissions.csv").write_text(EMISSIONS)
+    wrapped = wrap(tmp_path)
+    for _ in range(2):
+        ask(wrapped, "import", "emissions.csv")
+    (total,) = json.loads(ask(wrapped, "total", "--json"))
+
+    assert (total["key"], total["runs"]) == ("old", 2)
+    assert total["energy_j"] == pytest.approx(0.0018 * 3.6e6)
+    assert total["co2e_g"] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b\n1,2\n", "it has no timestamp"),
+        (EMISSIONS.replace("0.0012", "much"), "line 2"),
+        (EMISSIONS.replace("2026-11-21T10:00:00", "yesterday"), "line 3"),
+        (EMISSIONS.replace("0.0006", "-1"), "line 3"),
+        (EMISSIONS.replace("0.0006", "nan"), "line 3"),
+    ],
+)
+def test_a_file_that_is_not_codecarbons_is_refused_whole(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "emissions.csv").write_text(text)
+    changes = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    shown = energywrap("import", "emissions.csv", cwd=tmp_path, changes=changes)
+
+    assert shown.status == 2
+    assert words in shown.err
+    assert "no run" in energywrap("history", cwd=tmp_path, changes=changes).err
+
+
+def test_an_export_can_be_taken_in_again_and_has_codecarbons_columns(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("-p", "x", "true")
+    ask(wrapped, "export", "--format", "codecarbon", "-o", "out.csv")
+    ask(wrapped, "export", "-o", "out.json")
+    with (tmp_path / "out.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    other = {"XDG_STATE_HOME": str(tmp_path / "other")}
+
+    assert tuple(rows[0]) == codecarbon.COLUMNS
+    energywrap("import", "out.json", cwd=tmp_path, changes=other)
+    (again,) = json.loads(energywrap("history", "--json", cwd=tmp_path, changes=other).out)
+    (first,) = json.loads(ask(wrapped, "history", "--json"))
+    assert again == first
+    assert float(rows[0]["energy_consumed"]) * 3.6e6 == pytest.approx(first["energy_j"])
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("history", "--since", "soon"), "--since 'soon' is no time"),
+        (("total", "--by", "mood"), "--by 'mood' is nothing to sum by"),
+        (("show", "last"), "the ledger holds no run"),
+        (("show", "last~x"), "is no run"),
+        (("show", "xyz"), "is no run: neither a file, nor an id"),
+        (("show", "abc"), "is the id of no run"),
+        (("export", "--format", "xml"), "--format 'xml' is none"),
+        (("prune", "--before", "never"), "--before 'never' is no time"),
+        (("history", "--ledger", "/proc/nowhere/x.db"), "cannot be opened"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line_and_status_2(
+    words: tuple[str, ...], complaint: str, tmp_path: Path
+) -> None:
+    shown = energywrap(*words, cwd=tmp_path, changes={"XDG_STATE_HOME": str(tmp_path / "state")})
+
+    assert shown.status == 2
+    assert complaint in shown.err
+    assert shown.err.count("\n") == 1
+
+
+def test_nothing_is_forgotten_without_a_yes(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("true")
+    ask(wrapped, "prune", "--before", "2099-01-01")
+    assert len(json.loads(ask(wrapped, "history", "--json"))) == 1
+    ask(wrapped, "prune", "--before", "2099-01-01", "--yes")
+
+    assert json.loads(ask(wrapped, "history", "--json")) == []
