@@ -10,6 +10,7 @@ import typer
 from energywrap import __version__
 from energywrap.cli import (
     calibrate,
+    compare,
     config,
     doctor,
     exchange,
@@ -59,6 +60,8 @@ run.register(app)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("total")(total.total)
+app.command("compare")(compare.compare)
+app.command("check")(compare.check)
 app.command("import")(exchange.take)
 app.command("export")(exchange.give)
 app.command("prune")(exchange.prune)

@@ -1,0 +1,176 @@
+"""Two sets of runs beside each other: what differs, how sure that is, what forbids to compare them. Pure."""
+
+from __future__ import annotations
+
+from energywrap import stats
+from energywrap.record import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from energywrap.model import RunReport
+    from energywrap.stats import Ratio
+
+ALPHA = 0.05
+FEW = 5  # runs a side: with fewer no verdict is given
+PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+
+
+@record
+class Quantity:
+    """One number of both sides: their medians, the ratio, and the p-value that nothing differs."""
+
+    name: str
+    unit: str
+    one: float
+    other: float
+    ratio: Ratio
+    p: float | None
+
+
+@record
+class Comparison:
+    """Everything that two sides have in common, and what makes it doubtful."""
+
+    quantities: tuple[Quantity, ...]
+    forbidden: tuple[str, ...]  # reasons why they must not be compared at all
+    doubts: tuple[str, ...]
+    runs: tuple[int, int]
+
+
+@record
+class Verdict:
+    """Whether energy has risen by more than is allowed: pass, fail or inconclusive, and why."""
+
+    word: str
+    reason: str
+
+
+def compare(one: Sequence[RunReport], other: Sequence[RunReport]) -> Comparison:
+    """The quantities that every run of both sides has; at one intensity CO2e has the energy's ratio."""
+    found = [
+        _quantity("energy, machine", "J", _machine_j, one, other),
+        _quantity("energy, command's share", "J", _command_j, one, other),
+        *(
+            _quantity(f"energy, {kind}", "J", _component_j(kind), one, other)
+            for kind in ("cpu", "ram", "gpu", "rest")
+        ),
+        _quantity("time", "s", lambda report: report.duration_s, one, other),
+        _quantity("power, machine", "W", _power_w, one, other),
+        _quantity("CPU time", "s", lambda report: report.tree.cpu_s, one, other),
+    ]
+    return Comparison(
+        quantities=tuple(each for each in found if each is not None),
+        forbidden=tuple(_forbidden(one, other)),
+        doubts=tuple(_doubts(one, other)),
+        runs=(len(one), len(other)),
+    )
+
+
+def verdict(found: Comparison, increase: float) -> Verdict:
+    """Whether the other side's energy is above the one's by more than a part.
+
+    It fails only if the ratio of the medians is above the limit and the P5 of its bootstrap above 1, with at
+    least five runs a side; what is less sure is inconclusive.
+    """
+    energy = next((each for each in found.quantities if each.name == "energy, machine"), None)
+    if found.forbidden or energy is None:
+        return Verdict(INCONCLUSIVE, "; ".join(found.forbidden) or "no energy is known of both sides")
+    change = f"{_percent(energy.ratio.value)} ({_percent(energy.ratio.low)} to {_percent(energy.ratio.high)})"
+    limit = f"{100 * increase:+.3g} % are allowed"
+    if min(found.runs) < FEW:
+        return Verdict(INCONCLUSIVE, f"{change} with {min(found.runs)} runs on a side: {FEW} are needed")
+    if energy.ratio.value <= 1 + increase:
+        return Verdict(PASS, f"energy changed by {change}; {limit}")
+    if energy.ratio.low > 1:
+        return Verdict(FAIL, f"energy changed by {change}; {limit}")
+    return Verdict(INCONCLUSIVE, f"energy changed by {change}; {limit}, but it may not have risen at all")
+
+
+def differs(quantity: Quantity) -> bool | None:
+    """Whether a difference is shown; None where too few runs could ever show one."""
+    if quantity.p is None or quantity.ratio.low == quantity.ratio.high:
+        return None
+    return quantity.p < ALPHA and not quantity.ratio.low <= 1 <= quantity.ratio.high
+
+
+def _quantity(
+    name: str,
+    unit: str,
+    of: Callable[[RunReport], float | None],
+    one: Sequence[RunReport],
+    other: Sequence[RunReport],
+) -> Quantity | None:
+    """The quantity, if all runs have it."""
+    sides = [[of(report) for report in side] for side in (one, other)]
+    left, right = ([value for value in side if value is not None] for side in sides)
+    if not left or not right or len(left) + len(right) < len(one) + len(other):
+        return None
+    return Quantity(
+        name=name,
+        unit=unit,
+        one=stats.median(left),
+        other=stats.median(right),
+        ratio=stats.ratio(left, right),
+        p=stats.mann_whitney(left, right) if min(len(left), len(right)) > 1 else None,
+    )
+
+
+def _machine_j(report: RunReport) -> float | None:
+    return report.scopes["machine"].energy_j
+
+
+def _command_j(report: RunReport) -> float | None:
+    return report.scopes["command"].energy_j
+
+
+def _component_j(kind: str) -> Callable[[RunReport], float | None]:
+    def of(report: RunReport) -> float | None:
+        parts = [part.energy_j for part in report.components if part.component == kind]
+        return sum(parts) if parts else None
+
+    return of
+
+
+def _power_w(report: RunReport) -> float | None:
+    energy_j = report.scopes["machine"].energy_j
+    return energy_j / report.duration_s if energy_j is not None and report.duration_s > 0 else None
+
+
+def _forbidden(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:
+    """Differences that make a comparison of energies meaningless."""
+    checks: list[tuple[str, Callable[[RunReport], object]]] = [
+        ("machines", lambda report: (report.host.name_hash, report.host.cpu, report.host.logical_cpus)),
+        ("bases of energy", lambda report: sorted({part.basis for part in report.components})),
+        (
+            "parts measured",
+            lambda report: sorted((part.component, part.source) for part in report.components),
+        ),
+    ]
+    return [
+        f"the runs are of different {what}"
+        for what, of in checks
+        if len({str(of(report)) for report in (*one, *other)}) > 1
+    ]
+
+
+def _doubts(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:
+    """What a reader must know of the comparison."""
+    found = []
+    runs = (*one, *other)
+    if len({report.command for report in runs}) > 1:
+        found.append("the commands differ")
+    if len({report.carbon.boundary for report in runs}) > 1:
+        found.append("the carbon intensities have different boundaries: compare the energies")
+    if any(report.exit_code for report in runs):
+        found.append("some of the commands failed")
+    if any("other work on the machine" in text for report in runs for text in report.warnings):
+        found.append("other work was running beside some of them")
+    if any(part.basis != "measured" for report in runs for part in report.components):
+        found.append("energy is modelled: it follows CPU time, and tells little beyond that")
+    return found
+
+
+def _percent(value: float) -> str:
+    return f"{100 * (value - 1):+.3g} %"
