@@ -22,6 +22,7 @@ LIMITS = (1.35, 1.8, 3.0, 6.0)
 SEEN = 0.9  # of the run: with less, the gap decides
 SHORTEST_S = 0.05
 WORLD, LEAST_TIER = "WORLD", "T5"
+KNOWN = ("given", "live")  # an intensity of this quality needs no zone
 
 
 @record
@@ -64,7 +65,7 @@ def _certain(basics: Basics) -> list[Doubt]:
     found = [Doubt("A", "", None)]
     if basics.duration_s < SHORTEST_S:
         found.append(Doubt("D", "the run was shorter than the meters resolve", "repeat the command"))
-    if basics.place.zone == WORLD and basics.intensity.quality != "given":
+    if basics.place.zone == WORLD and basics.intensity.quality not in KNOWN:
         found.append(Doubt("D", "the grid zone is not known", "--zone"))
     seen = min(part.coverage for part in basics.components)
     if seen < SEEN:

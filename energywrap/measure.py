@@ -212,7 +212,10 @@ def listen(accepted: Accepted) -> Tee | None:
         return None
     from energywrap.tee import Tee
 
-    return Tee(unit.pattern)
+    try:
+        return Tee(unit.pattern)
+    except (OSError, RuntimeError) as err:
+        raise UserError(f"--per: what the command prints cannot be read: {err}") from err
 
 
 def observe(accepted: Accepted) -> Sampler:

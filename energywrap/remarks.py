@@ -42,7 +42,7 @@ def not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
 
 def warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:
     found = [*settings.warnings, *facts.warnings]
-    if facts.place.warning and settings.intensity is None:
+    if facts.place.warning and facts.intensity.quality not in ("given", "live"):
         found.append(facts.place.warning)
     if facts.intensity.caution:
         found.append(f"zone {facts.intensity.zone}: {facts.intensity.caution}")

@@ -20,6 +20,7 @@ class Tee:
 
     def __init__(self, pattern: str) -> None:
         self._pattern = re.compile(pattern)
+        _try_a_thread()  # what nobody copies would be lost
         self.found: str | None = None  # the first group of the last match
         self.line: str | None = None
         self._own = os.dup(1)
@@ -32,10 +33,7 @@ class Tee:
     def started(self) -> None:
         """The command holds the pipe now: take our own output back, and copy."""
         os.dup2(self._own, 1)
-        try:
-            _thread.start_new_thread(self._copy, ())
-        except RuntimeError:  # no thread can be had: copied when the command has ended, at the latest
-            pass
+        _thread.start_new_thread(self._copy, ())
 
     def finish(self) -> None:
         """Wait for the rest of the output; what descendants print much later is nobody's any more."""
@@ -67,3 +65,11 @@ class Tee:
         match = self._pattern.search(text)
         if match is not None and match.group(1) is not None:
             self.found, self.line = match.group(1), text.strip()
+
+
+def _try_a_thread() -> None:
+    """Raise RuntimeError where none can be had, while nothing has been changed yet."""
+    over = _thread.allocate_lock()
+    over.acquire()
+    _thread.start_new_thread(over.release, ())
+    over.acquire()

@@ -147,6 +147,17 @@ def test_a_provider_that_never_answers_costs_a_short_command_seconds_at_most(tmp
     assert ran.report["carbon"]["live"] is None
 
 
+def test_a_zone_that_the_provider_knows_needs_no_other(tmp_path: Path) -> None:
+    with service(two_slots(time.time() + 600, 123, 500)) as base:
+        wrap = Energywrap(tmp_path)
+        wrap.env.update(ENERGYWRAP_GRID_BASE_URL=base, TZ="UTC", LC_ALL="C")
+        report = wrap("--grid", "neso:GB", "true").report
+
+    assert report["carbon"]["intensity_g_per_kwh"] == 123
+    assert not any("zone is unknown" in warning for warning in report["warnings"])
+    assert "zone" not in report["grade"]["reason"]
+
+
 def test_no_provider_is_asked_unless_it_is_named(tmp_path: Path) -> None:
     asked: list[str] = []
     with service(lambda request: asked.append(request.path)) as base:

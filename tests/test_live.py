@@ -371,6 +371,7 @@ def test_no_answer_is_more_than_slots_or_a_reason(name: str, document: object) -
     [
         ({"grid": "moon"}, "there is no live provider 'moon'"),
         ({"grid": "neso:"}, "names no zone after its colon"),
+        ({"grid": "neso", "intensity": "300"}, "--intensity and --grid are two answers to one question"),
         ({"wait_for_green": "6h"}, "--wait-for-green needs a live provider"),
         ({"grid": "neso", "wait_for_green": "soon"}, "'soon' is no duration"),
         ({"grid": "neso", "wait_for_green": "6h", "lasting": "-1h"}, "--lasting: '-1h' is no duration"),

@@ -73,5 +73,18 @@ def test_a_reader_that_has_gone_is_gone_for_the_command_as_well(tmp_path: Path) 
         assert process.wait(TIMEOUT_S) == -signal.SIGPIPE
 
 
+def test_a_closed_output_is_said_and_the_command_runs(tmp_path: Path) -> None:
+    wrap = Energywrap(tmp_path)
+    line = f"exec {wrap.program} run -q --per '{PATTERN}' -o r.json sh -c 'touch ran' >&-"
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path, env=wrap.env, capture_output=True, text=True, check=False,
+        timeout=TIMEOUT_S,
+    )  # fmt: skip
+
+    assert done.returncode == 0
+    assert (tmp_path / "ran").exists()
+    assert "Traceback" not in done.stderr
+
+
 def test_the_status_of_the_command_is_kept(tmp_path: Path) -> None:
     assert Energywrap(tmp_path)("--per", PATTERN, "sh", "-c", "echo served 3 requests; exit 7").status == 7

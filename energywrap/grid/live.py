@@ -34,6 +34,11 @@ class Outcome:
 
 def check(settings: Settings) -> None:
     """Refuse before the command starts what cannot work. Raises UserError; asks nobody."""
+    if settings.intensity is not None and settings.grid is not None:
+        raise UserError(
+            f"{_where(settings, 'intensity')} and {_where(settings, 'grid')} are two answers to one question",
+            "give one of them",
+        )
     if settings.wait_for_green is not None:
         where = _where(settings, "wait_for_green")
         slots.duration_s(settings.wait_for_green, where)
