@@ -33,7 +33,8 @@ def total(
 ) -> None:
     """Sum the runs of the ledger by project, stage (training, tuning, inference, data), label, month or host.
 
-    Times are taken by whole days in UTC. Bounds are added, as if all errors went the same way.
+    Times are taken by whole days in UTC. Bounds are added, as if all errors went the same way. A dash: not every
+    run knows it (other tools' runs have no bounds).
     """
     if by not in KEYS:
         raise UserError(f"--by {by!r} is nothing to sum by", f"one of {', '.join(KEYS)}")
@@ -59,7 +60,9 @@ def _row(found: Sum) -> tuple[str, ...]:
         str(found.runs),
         seconds(found.duration_s),
         joules(found.energy_j),
-        f"{joules(found.energy_low_j)} to {joules(found.energy_high_j)}",
+        "-"
+        if found.energy_low_j is None
+        else f"{joules(found.energy_low_j)} to {joules(found.energy_high_j)}",
         joules(found.command_j),
         grams(found.co2e_g),
         grams(found.command_co2e_g),

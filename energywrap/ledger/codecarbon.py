@@ -44,13 +44,14 @@ def read(lines: Iterable[str], where: str) -> Iterator[Entry]:
 def _entry(row: dict[str, str]) -> Entry:
     """A run whose interval nobody knows: CodeCarbon gives none."""
     key = f"codecarbon {row['run_id']} {row['timestamp']}"
+    own = (row.get("codecarbon_version") or "").startswith("energywrap")  # it came out of a ledger
     duration_s = _number(row, "duration")
     energy_j = _number(row, "energy_consumed") * J_PER_KWH
     co2e_g = _number(row, "emissions") * G_PER_KG
     ended_s = datetime.fromisoformat(row["timestamp"]).timestamp()
     intensity = co2e_g / kwh_from_joules(energy_j) if energy_j > 0 else 0.0
     return Entry(
-        run_id=hashlib.sha256(key.encode()).hexdigest()[:16],
+        run_id=row["run_id"] if own else hashlib.sha256(key.encode()).hexdigest()[:16],
         started_at_s=ended_s - duration_s,
         duration_s=duration_s,
         project=row.get("project_name") or None,

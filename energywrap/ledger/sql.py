@@ -14,8 +14,10 @@ KINDS = {"started_at_s": "DOUBLE PRECISION", "exit_code": "INTEGER", "complete":
 TEXTS = ("run_id", "project", "label", "stage", "command", "branch", "commit_id", "host", "basis", "zone",
          "boundary", "grade")  # fmt: skip
 GROUPS = ("project", "stage", "label", "host")
-SUMS = ("runs", "duration_s", "energy_j", "energy_low_j", "energy_high_j", "command_j", "co2e_g",
-        "command_co2e_g")  # fmt: skip
+AMOUNTS = ("duration_s", "energy_j", "energy_low_j", "energy_high_j", "command_j", "co2e_g", "command_co2e_g")
+# how many runs know their energy, its bounds, the command's part of it: what fewer know is no sum
+COUNTS = {"known": "energy_j", "bounded": "energy_low_j", "attributed": "command_j"}
+SUMS = ("runs", *COUNTS, *AMOUNTS)
 KEYS = {**{name: name for name in GROUPS}, "month": "substr(day, 1, 7)", "day": "day"}
 
 
@@ -108,7 +110,7 @@ def totals(by: str, given: Filter, days: tuple[str | None, str | None]) -> tuple
     """Sums by a key, the largest energy first; by time in its order."""
     condition, values = where_days(given, days)
     key = KEYS[by]
-    order = "1" if by in ("month", "day") else "4 DESC, 1"
+    order = "1" if by in ("month", "day") else f"{SUMS.index('energy_j') + 2} DESC, 1"
     sums = ", ".join(f"SUM({name})" for name in SUMS)
     return f"SELECT {key}, {sums} FROM days{condition} GROUP BY {key} ORDER BY {order}", values
 
@@ -122,6 +124,7 @@ def _plain(text: str) -> str:
 
 def day_values(entry: Sequence[object], day: str) -> list[object]:
     """The row of `days` that a run adds to."""
-    known = dict(zip(COLUMNS, entry))
-    keys = [known[name] or "" for name in ("project", "stage", "label", "host")]
-    return [day, *keys, 1.0, *(known[name] or 0.0 for name in SUMS[1:])]
+    row = dict(zip(COLUMNS, entry))
+    keys = [row[name] or "" for name in ("project", "stage", "label", "host")]
+    counts = [float(row[column] is not None) for column in COUNTS.values()]
+    return [day, *keys, 1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]

@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 
 @record
 class Sum:
-    """What runs came to: seconds, J with bounds, J and g of their commands' shares."""
+    """What runs came to: s, J with bounds, J and g of their commands' shares; None where not all know it."""
 
     key: str
     runs: int
     duration_s: float
-    energy_j: float
-    energy_low_j: float
-    energy_high_j: float
-    command_j: float
-    co2e_g: float
-    command_co2e_g: float
+    energy_j: float | None
+    energy_low_j: float | None
+    energy_high_j: float | None
+    command_j: float | None
+    co2e_g: float | None
+    command_co2e_g: float | None
 
 
 class Store:
@@ -81,7 +81,7 @@ class Store:
         """Sums by project, stage, label, host, month or day."""
         days = tuple(None if moment is None else day(moment) for moment in (given.since_s, given.until_s))
         rows = self._database.ask(*sql.totals(by, given, (days[0], days[1])))
-        return [Sum(str(row[0] or ""), int(row[1]), *map(float, row[2:])) for row in rows]
+        return [_sum(str(row[0] or ""), dict(zip(sql.SUMS, map(float, row[1:])))) for row in rows]
 
     def report(self, run_id: str) -> bytes | None:
         """The whole report of a run, as it was packed."""
@@ -133,6 +133,26 @@ class Store:
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+
+
+def _sum(key: str, found: dict[str, float]) -> Sum:
+    """What all of the runs know is a sum; what only some know is none."""
+    runs = found["runs"]
+
+    def of(name: str, count: str) -> float | None:
+        return found[name] if found[count] == runs else None
+
+    return Sum(
+        key=key,
+        runs=int(runs),
+        duration_s=found["duration_s"],
+        energy_j=of("energy_j", "known"),
+        energy_low_j=of("energy_low_j", "bounded"),
+        energy_high_j=of("energy_high_j", "bounded"),
+        command_j=of("command_j", "attributed"),
+        co2e_g=of("co2e_g", "known"),
+        command_co2e_g=of("command_co2e_g", "attributed"),
+    )
 
 
 def day(moment_s: float) -> str:
