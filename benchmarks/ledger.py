@@ -2,8 +2,8 @@
 
     python benchmarks/ledger.py [--runs 1000000] [--ledger FILE|postgresql://...]
 
-Generated runs of three years, 40 projects and 500 labels; no peer keeps such a history, so the ratio is to the
-second that an answer may take.
+Generated runs of three years, 40 projects and 500 labels; no peer keeps such a history, so the ratio is to
+the second that an answer may take.
 """
 
 from __future__ import annotations

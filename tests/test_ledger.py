@@ -21,12 +21,13 @@ import pytest
 from commandline import energywrap
 from conftest import TIMEOUT_S, Energywrap
 from energywrap import ledger
+from energywrap.cli import trend
 from energywrap.config import Settings, resolve
 from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.ledger import codecarbon, entry, named
 from energywrap.ledger.sql import Filter
-from energywrap.ledger.store import Store, day
+from energywrap.ledger.store import Store, Sum, day
 from energywrap.model import RunReport
 from energywrap.record import replace
 from fakes import pgserver
@@ -138,6 +139,36 @@ def test_totals_are_the_sums_of_the_runs(store: Store, real: RunReport) -> None:
     assert store.totals("day", Filter(since_s=NOON + 10 * 86400)) == []
     (one,) = store.totals("stage", Filter(project="p1"))
     assert one.runs == 2
+
+
+MIDNIGHT = NOON // 86400 * 86400
+FILTERS: tuple[dict[str, object], ...] = (
+    {}, {"project": "p1"}, {"label": "l1"}, {"stage": "s0"}, {"project": "p0", "label": "l0"},
+    {"since_s": MIDNIGHT + 86400}, {"project": "p1", "until_s": MIDNIGHT + 2 * 86400},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("given", FILTERS, ids=str)
+@pytest.mark.parametrize("by", ["project", "stage", "label", "host", "month", "day"])
+def test_a_total_is_what_one_would_add_up_oneself(
+    by: str, given: dict[str, object], store: Store, real: RunReport
+) -> None:
+    runs = []
+    for n in range(12):
+        changed: dict[str, dict[str, str | float | bool | None]] = {
+            **real.settings,
+            "stage": {"value": f"s{n % 2}", "origin": "flag"},
+        }
+        runs.append(run(real, 6 * 60 * n, project=f"p{n % 3}", label=f"l{n % 4}", settings=changed))
+    added(store, *runs)
+    by_hand: dict[str, int] = {}
+    for found in store.history(Filter(**given)):  # type: ignore[arg-type]
+        when = day(found.started_at_s)
+        key = {"month": when[:7], "day": when}.get(by) or getattr(found, by) or ""
+        by_hand[key] = by_hand.get(key, 0) + 1
+
+    told = {found.key: found.runs for found in store.totals(by, Filter(**given))}  # type: ignore[arg-type]
+    assert told == by_hand
 
 
 def test_a_run_answers_to_the_beginning_of_its_id_and_to_its_age(store: Store, real: RunReport) -> None:
@@ -426,3 +457,25 @@ def test_nothing_is_forgotten_without_a_yes(tmp_path: Path) -> None:
     ask(wrapped, "prune", "--before", "2099-01-01", "--yes")
 
     assert json.loads(ask(wrapped, "history", "--json")) == []
+
+
+def test_a_trend_is_a_bar_for_each_day_in_proportion() -> None:
+    days = [
+        Sum(f"2026-11-0{n}", n, 1.0, joules, None, None, None, None, None)
+        for n, joules in ((1, 100.0), (2, 50.0), (3, None), (4, 0.0))
+    ]
+    lines = trend.plot(days, "energy", 80)
+
+    assert [line.count("#") for line in lines] == [52, 26, 0, 0]
+    assert lines[0].startswith("2026-11-01     100 J ###")
+    assert lines[0].endswith("# 1 run")
+    assert lines[2].split()[1:] == ["-", "?", "3", "runs"]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_a_trend_of_the_ledger_is_plotted(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("true")
+
+    assert "#" in ask(wrapped, "trend")
+    assert ask(wrapped, "trend", "--of", "runs", "--by", "month").split()[1] == "1"

@@ -21,6 +21,7 @@ from energywrap.cli import (
     run,
     show,
     total,
+    trend,
     what_if,
     zones,
 )
@@ -60,6 +61,7 @@ run.register(app)
 app.command("show")(show.show)
 app.command("history")(history.history)
 app.command("total")(total.total)
+app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
 app.command("check")(compare.check)
 app.command("import")(exchange.take)

@@ -33,8 +33,8 @@ def total(
 ) -> None:
     """Sum the runs of the ledger by project, stage (training, tuning, inference, data), label, month or host.
 
-    Times are taken by whole days in UTC. Bounds are added, as if all errors went the same way. A dash: not every
-    run knows it (other tools' runs have no bounds).
+    Times are taken by whole days in UTC. Bounds are added, as if all errors went the same way. A dash: not
+    every run knows it (other tools' runs have no bounds).
     """
     if by not in KEYS:
         raise UserError(f"--by {by!r} is nothing to sum by", f"one of {', '.join(KEYS)}")

@@ -32,20 +32,29 @@ SCHEMA = (
     "CREATE INDEX runs_by_project ON runs (project, started_at_s)",
     "CREATE INDEX runs_by_label ON runs (label, started_at_s)",
     "CREATE TABLE reports (run_id TEXT PRIMARY KEY, document {bytes})",
-    # what a day came to, kept up with every run: sums over millions of runs need no look at the runs
+    # what a day came to, kept up with every run: sums over millions of runs need no look at the runs. By all
+    # keys at once, and by each alone, which is far less to add up
     "CREATE TABLE days (day TEXT, project TEXT, stage TEXT, label TEXT, host TEXT, "
     + ", ".join(f"{name} DOUBLE PRECISION NOT NULL" for name in SUMS)
-    + ", PRIMARY KEY (day, project, stage, label, host))",
+    + ", PRIMARY KEY (project, stage, label, host, day))",
+    "CREATE TABLE sums (kind TEXT, name TEXT, day TEXT, "
+    + ", ".join(f"{name} DOUBLE PRECISION NOT NULL" for name in SUMS)
+    + ", PRIMARY KEY (kind, name, day))",
 )  # fmt: skip
 MARKS = ", ".join("?" * len(COLUMNS))
 ADD_RUN = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({MARKS}) ON CONFLICT (run_id) DO NOTHING"
 ADD_REPORT = "INSERT INTO reports (run_id, document) VALUES (?, ?) ON CONFLICT (run_id) DO NOTHING"
+ADDED = ", ".join(f"{name} = {{table}}.{name} + excluded.{name}" for name in SUMS)
 ADD_DAY = (
     f"INSERT INTO days (day, project, stage, label, host, {', '.join(SUMS)}) "
     f"VALUES ({', '.join('?' * (5 + len(SUMS)))}) "
-    "ON CONFLICT (day, project, stage, label, host) DO UPDATE SET "
-    + ", ".join(f"{name} = days.{name} + excluded.{name}" for name in SUMS)
+    f"ON CONFLICT (project, stage, label, host, day) DO UPDATE SET {ADDED.format(table='days')}"
 )
+ADD_SUM = (
+    f"INSERT INTO sums (kind, name, day, {', '.join(SUMS)}) VALUES ({', '.join('?' * (3 + len(SUMS)))}) "
+    f"ON CONFLICT (kind, name, day) DO UPDATE SET {ADDED.format(table='sums')}"
+)
+ALL = "all"  # the kind of sums that holds every run
 
 
 @record
@@ -80,20 +89,10 @@ def where(given: Filter) -> tuple[str, list[object]]:
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 
-def where_days(given: Filter, days: tuple[str | None, str | None]) -> tuple[str, list[object]]:
-    """The same on days, for what they know: project, label, stage and the time by days."""
-    parts: list[str] = []
-    values: list[object] = []
-    for name in ("project", "label", "stage"):
-        value = getattr(given, name)
-        if value is not None:
-            parts.append(f"{name} = ?")
-            values.append(value)
-    for sign, day in zip((">=", "<"), days):
-        if day is not None:
-            parts.append(f"day {sign} ?")
-            values.append(day)
-    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+def _within(days: tuple[str | None, str | None]) -> tuple[list[str], list[object]]:
+    """Conditions on the day."""
+    found = [(sign, day) for sign, day in zip((">=", "<"), days) if day is not None]
+    return [f"day {sign} ?" for sign, _ in found], [day for _, day in found]
 
 
 def history(given: Filter, limit: int | None) -> tuple[str, list[object]]:
@@ -107,12 +106,28 @@ def history(given: Filter, limit: int | None) -> tuple[str, list[object]]:
 
 
 def totals(by: str, given: Filter, days: tuple[str | None, str | None]) -> tuple[str, list[object]]:
-    """Sums by a key, the largest energy first; by time in its order."""
-    condition, values = where_days(given, days)
-    key = KEYS[by]
-    order = "1" if by in ("month", "day") else f"{SUMS.index('energy_j') + 2} DESC, 1"
+    """Sums by a key, the largest energy first; by time in its order.
+
+    Where one key alone is asked for, from the sums by that key; else from those by all of them.
+    """
+    wanted = {name: getattr(given, name) for name in ("project", "label", "stage")}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    by_time = by in ("month", "day")
+    parts, values = _within(days)
+    if len(wanted) <= 1 and (by_time or set(wanted) <= {by}):
+        kind = next(iter(wanted), ALL if by_time else by)
+        table, key = "sums", KEYS[by] if by_time else "name"
+        parts, values = (
+            ["kind = ?", *(["name = ?"] if wanted else []), *parts],
+            [kind, *wanted.values(), *values],
+        )
+    else:
+        table, key = "days", KEYS[by]
+        parts, values = [*(f"{name} = ?" for name in wanted), *parts], [*wanted.values(), *values]
+    condition = f" WHERE {' AND '.join(parts)}" if parts else ""
+    order = "1" if by_time else f"{SUMS.index('energy_j') + 2} DESC, 1"
     sums = ", ".join(f"SUM({name})" for name in SUMS)
-    return f"SELECT {key}, {sums} FROM days{condition} GROUP BY {key} ORDER BY {order}", values
+    return f"SELECT {key}, {sums} FROM {table}{condition} GROUP BY {key} ORDER BY {order}", values
 
 
 def _plain(text: str) -> str:
@@ -122,9 +137,12 @@ def _plain(text: str) -> str:
     return text
 
 
-def day_values(entry: Sequence[object], day: str) -> list[object]:
-    """The row of `days` that a run adds to."""
+def day_rows(entry: Sequence[object], day: str) -> list[tuple[str, list[object]]]:
+    """The statements that add a run to the sums of its day, with their values."""
     row = dict(zip(COLUMNS, entry))
-    keys = [row[name] or "" for name in ("project", "stage", "label", "host")]
+    keys = {name: row[name] or "" for name in GROUPS}
     counts = [float(row[column] is not None) for column in COUNTS.values()]
-    return [day, *keys, 1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
+    amounts: list[object] = [1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
+    found = [(ADD_DAY, [day, *(keys[name] for name in ("project", "stage", "label", "host")), *amounts])]
+    found += [(ADD_SUM, [kind, name, day, *amounts]) for kind, name in (*keys.items(), (ALL, ""))]
+    return found

@@ -69,7 +69,7 @@ class Store:
                 if self._database.run(sql.ADD_RUN, _plain(values)) == 1:
                     if document is not None:
                         self._database.run(sql.ADD_REPORT, (entry.run_id, document))
-                    self._database.run(sql.ADD_DAY, sql.day_values(values, day(entry.started_at_s)))
+                    self._sum_up(values, day(entry.started_at_s))
                     added += 1
         return added
 
@@ -120,15 +120,20 @@ class Store:
             )
             gone = self._database.run(f"DELETE FROM runs {condition}", (before_s,))
             edge = day(before_s)
-            self._database.run("DELETE FROM days WHERE day <= ?", (edge,))
+            for table in ("days", "sums"):
+                self._database.run(f"DELETE FROM {table} WHERE day <= ?", (edge,))
             left = self._database.ask(
                 f"SELECT {', '.join(COLUMNS)} FROM runs WHERE started_at_s < ?", (before_s + 86400.0,)
             )
             for row in left:
                 entry = _entry(row)
                 if day(entry.started_at_s) <= edge:
-                    self._database.run(sql.ADD_DAY, sql.day_values(row, day(entry.started_at_s)))
+                    self._sum_up(row, day(entry.started_at_s))
         return gone
+
+    def _sum_up(self, row: Sequence[object], of_day: str) -> None:
+        for statement, values in sql.day_rows(row, of_day):
+            self._database.run(statement, values)
 
     def close(self) -> None:
         """Let go of the database."""
