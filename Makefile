@@ -44,9 +44,10 @@ lint: $(VENV)/.dev  ## ruff, mypy --strict and the import contracts
 unit: $(VENV)/.dev  ## The tests alone
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/.dev  ## What wrapping costs, and what the same jobs use under energywrap and its peers
+bench: $(VENV)/.dev  ## What wrapping costs, the same jobs under peers, a large ledger
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/same_jobs.py
+	$(BIN)/python benchmarks/ledger.py --runs 100000
 
 clean:  ## Remove what the other targets made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
