@@ -115,7 +115,7 @@ def test_help_is_no_mistake(flag: str, tmp_path: Path) -> None:
         (("--frobnicate",), "--frobnicate"),
         (("shwo", "r.json"), "shwo"),
         (("zones", "a", "b"), "b"),
-        (("show",), "FILE"),
+        (("show",), "RUN"),
         (("show", "none.json"), "cannot read none.json: No such file"),
         (("show", "."), "cannot read .: Is a directory"),
         (("show", "garbage.json"), "garbage.json is not JSON"),
@@ -251,7 +251,11 @@ def test_each_run_leaves_one_report_of_its_own_in_the_state_folder(tmp_path: Pat
     assert all(re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]{16}\.json", path.name) for path in found)
     assert len({saved(path)["run_id"] for path in found}) == 3
     assert list(work.iterdir()) == []
-    assert {path.name for path in (tmp_path / "state" / "energywrap").iterdir()} == {"reports", "salt"}
+    assert {path.name for path in (tmp_path / "state" / "energywrap").iterdir()} == {
+        "inbox",
+        "reports",
+        "salt",
+    }
 
 
 def test_the_table_names_the_report_that_was_written(tmp_path: Path) -> None:
