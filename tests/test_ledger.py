@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -292,13 +293,13 @@ def test_a_kill_at_any_moment_corrupts_nothing(real: RunReport, tmp_path: Path) 
     assert said <= kept
     assert sum(found.runs for found in opened.totals("project", EVERYTHING)) == len(kept)
     opened.close()
-    with sqlite3.connect(url) as connection:
+    with closing(sqlite3.connect(url)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
 
     with pytest.raises(UserError, match="is of version 99"):

@@ -40,7 +40,11 @@ class Postgres:
             raise Unreachable(f"the ledger {self.name} does not answer: {words}") from err
         except psycopg.Error as err:
             raise UserError(f"{self.name} is no URL of a ledger") from err
-        self._migrate()
+        try:
+            self._migrate()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _migrate(self) -> None:
         with self.transaction():

@@ -25,13 +25,17 @@ class Sqlite:
         try:
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
             self._connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
+        except (OSError, sqlite3.Error) as err:
+            raise _unusable(path, err) from err
+        try:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")  # a lost power supply costs the last runs
             self._migrate()
-        except (OSError, sqlite3.Error) as err:
-            raise UserError(
-                f"the ledger {path} cannot be opened: {err}", "move it away, or use another with --ledger"
-            ) from err
+        except BaseException as err:
+            self._connection.close()
+            if isinstance(err, sqlite3.Error):
+                raise _unusable(path, err) from err
+            raise
 
     def _migrate(self) -> None:
         version = self._version()
@@ -84,3 +88,8 @@ class Sqlite:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+def _unusable(path: str, err: Exception) -> UserError:
+    cure = "move it away, or use another with --ledger"
+    return UserError(f"the ledger {path} cannot be opened: {err}", cure)
