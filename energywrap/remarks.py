@@ -37,7 +37,19 @@ def not_measured(facts: Facts) -> tuple[NotMeasured, ...]:
         found.append(
             NotMeasured(name, "it is on the PCI bus, but no source reads it", "see `energywrap doctor`")
         )
+    if facts.extras.water:
+        found += _waterless(facts)
     return tuple(dict.fromkeys(found))
+
+
+def _waterless(facts: Facts) -> list[NotMeasured]:
+    """The waters that were asked for and are known of nobody."""
+    found = []
+    if facts.facility.wue_l_per_kwh is None:
+        found.append(NotMeasured("water at the site", f"none is published ({facts.facility.evidence})", None))
+    if facts.around.grid_water is None:
+        found.append(NotMeasured("water of the grid", f"the table has none of {facts.intensity.zone}", None))
+    return found
 
 
 def warnings(facts: Facts, settings: Settings) -> tuple[str, ...]:

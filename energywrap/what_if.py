@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from energywrap.model import Carbon, Live, Scope
 
 PLACED = ("zone", "region", "intensity")  # settings that say where
+ELSEWHERE = "/nonexistent"  # this machine's firmware says nothing of the one that is supposed
 SITED = ("pue", "site", "region")  # and what the site adds
 
 
@@ -67,7 +68,7 @@ def recompute(report: RunReport, supposed: Supposed) -> RunReport:
 def where_of(report: RunReport, settings: Settings) -> Place:
     """Where it is supposed to be: as given, else where it was."""
     if settings.zone is not None or settings.region is not None:
-        return place.resolve(settings, {})
+        return place.resolve(settings, {}, sysfs=ELSEWHERE)
     carbon = report.carbon
     return Place(carbon.zone, carbon.zone_evidence, region=carbon.region)
 

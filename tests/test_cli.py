@@ -479,3 +479,21 @@ def test_secrets_of_the_command_line_are_not_in_the_report_nor_in_the_table(tmp_
 
     assert "s3cr3t99" not in done.err + (tmp_path / "r.json").read_text()
     assert saved(tmp_path / "r.json")["command"] == ["true", "--api-key", "[redacted]", "--max-tokens", "512"]
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (("--water", "--region", "oci:us-ashburn-1"), {"water at the site"}),
+        (("--water", "--region", "gcp:us-central1"), set()),
+        (("--region", "oci:us-ashburn-1"), set()),
+    ],
+)
+def test_water_that_nobody_publishes_is_said_to_be_missing(
+    words: tuple[str, ...], missing: set[str], tmp_path: Path
+) -> None:
+    done = energywrap("run", "-q", "-o", "r.json", *words, "true", cwd=tmp_path)
+
+    assert done.status == 0
+    gaps = {gap["what"] for gap in saved(tmp_path / "r.json")["not_measured"]}
+    assert {gap for gap in gaps if gap.startswith("water")} == missing

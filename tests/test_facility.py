@@ -10,7 +10,7 @@ import pytest
 from energywrap import facility
 from energywrap.config import resolve
 from energywrap.errors import UserError
-from energywrap.model import Facility
+from energywrap.model import Facility, Place
 
 DATA = Path(facility.__file__).parent / "data" / "sites.tsv"
 with DATA.open(encoding="utf-8", newline="") as file:
@@ -51,3 +51,49 @@ def test_an_unknown_site_is_refused_with_all_that_are_known() -> None:
         decide(site="moon")
 
     assert [row["site"] for row in SITES if row["site"] not in refusal.value.line()] == []
+
+
+def litres(site: str, zone: str) -> float | None:
+    """The water of a kind of site somewhere."""
+    settings = resolve({"site": site}, {}, "/nonexistent")
+    return facility.resolve(settings, Place(zone, "a test")).wue_l_per_kwh
+
+
+@pytest.mark.parametrize(
+    ("site", "zone", "l_per_kwh"),
+    [
+        ("aws", "US-CAMX", 0.13),
+        ("aws", "PL", 0.04),
+        ("aws", "JP", 0.98),
+        ("azure", "BR", 0.34),
+        ("azure", "uk", 0.03),
+        ("azure", "AE", 0.03),
+        ("azure", "ZA", 0.03),
+        ("azure", "AU-VIC", 0.25),
+        ("github-hosted", "US", 0.34),
+        ("average", "US-SRVC", 0.36),
+        ("gcp", "FI", 0.99),
+        ("ovh", "FR", 0.37),
+        ("local", "WORLD", 0.0),
+    ],
+)
+def test_the_water_of_a_site_is_its_providers_in_that_part_of_the_world(
+    site: str, zone: str, l_per_kwh: float
+) -> None:
+    assert litres(site, zone) == l_per_kwh
+
+
+@pytest.mark.parametrize(
+    ("site", "zone"),
+    [("aws", "CN"), ("aws", "BR"), ("aws", "ZA"), ("aws", "WORLD"), ("azure", "WORLD"), ("average", "FR"),
+     ("server-room", "US"), ("oci", "US-SRVC"), ("scaleway", "FR")],
+)  # fmt: skip
+def test_where_no_water_is_published_none_is_claimed(site: str, zone: str) -> None:
+    assert litres(site, zone) is None
+
+
+def test_a_site_that_was_recognised_is_said_to_be() -> None:
+    found = facility.resolve(resolve({}, {}, "/nonexistent"), Place("FR", "a test", site="aws"))
+
+    assert (found.pue, found.evidence) == (1.15, "site aws, recognised")
+    assert found.wue_l_per_kwh == 0.04

@@ -13,7 +13,7 @@ from energywrap.record import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from energywrap.config import Settings
     from energywrap.place.firmware import Cloud
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ask", "check", "resolve", "time_zone"]
 
-WORLD = "WORLD"
 SURE = "high"
 UNPUBLISHED = "average"  # the kind of site of a provider that publishes no PUE
 CALLED = {"gitlab-saas": "gcp"}  # whose machines are another provider's
@@ -36,25 +35,30 @@ def check(settings: Settings) -> None:
 def resolve(
     settings: Settings, environ: Mapping[str, str], etc: str = "/etc", sysfs: str | None = None
 ) -> Place:
-    """The grid zone and, in a cloud, the region and the kind of site.
+    """The grid zone and, in a cloud, the region and the kind of site. Raises UserError for a bad region.
 
     By flag or file, the provider's variables, firmware, CI service, time zone, locale, else the world: the
     first that can tell decides, and a region found after a zone that was given still tells the site.
     """
-    region, steps = _region(settings, environ)
-    cloud = firmware.cloud(sysfs or settings.sysfs_root)
-    if cloud is not None:
-        steps.append(f"firmware: {cloud.name}")
-    hosted, seen = (None, []) if region is not None else ci.look(environ)
+    region, how, steps = _region(settings, environ)
+    cloud, seen = firmware.look(sysfs or settings.sysfs_root)
     steps += seen
-    region = region or hosted
+    if region is None:
+        region, seen = ci.look(environ)
+        how = "CI service"
+        steps += seen
+    askable = cloud is not None and cloud.tells_region and not settings.detect_cloud
+    if region is None and askable:
+        steps.append("metadata: not asked for the region; --detect-cloud allows it")
     site = _site(region, cloud)
     if settings.zone is not None:
         origin = settings.origin["zone"]
-        return _placed(Place(settings.zone, origin, None, _name(region), site), [f"zone: {origin}", *steps])
+        name = region.name if region is not None else None
+        return Place(settings.zone, origin, None, name, site, (f"zone: {origin}", *steps))
     if region is not None:
-        return _placed(_in_region(region, site, seen or steps), steps)
-    return _placed(replace(_at_home(environ, etc, steps), site=site), steps)
+        return _inside(region, how, site, steps)
+    found, seen = home.look(environ, etc, "--zone, or --detect-cloud," if askable else "--zone")
+    return replace(found, site=site, steps=(*steps, *seen))
 
 
 def ask(
@@ -67,12 +71,12 @@ def ask(
 ) -> Place:
     """The place with what the cloud's link-local metadata service says of the region, if there is one.
 
-    Asked only on machines whose firmware names a cloud, within 250 ms and by no proxy. Never raises: what
-    goes wrong is a step of the search.
+    Asked only on machines whose firmware names a cloud, within 250 ms and by no proxy. Raises nothing because
+    of the network: what goes wrong is a step of the search.
     """
-    if found.region is not None and not found.region.startswith("github-hosted"):
+    if found.region is not None and found.region.partition(":")[0] not in ci.UNFIXED:
         return found  # it is known
-    cloud = firmware.cloud(sysfs or settings.sysfs_root)
+    cloud, _ = firmware.look(sysfs or settings.sysfs_root)
     if cloud is None:
         step = "metadata: not asked, the firmware names no cloud that has such a service"
         return replace(found, steps=(*found.steps, step))
@@ -88,46 +92,21 @@ def ask(
     site = _site(region, cloud)
     if settings.zone is not None:
         return replace(found, region=region.name, site=site, steps=steps)
-    evidence = f"cloud region {region.name} (metadata)"
-    return Place(region.zone, evidence, _doubt(region), region.name, site, steps)
+    return _inside(region, "metadata", site, steps)
 
 
-def _region(settings: Settings, environ: Mapping[str, str]) -> tuple[Region | None, list[str]]:
-    """As given, else by the provider's variables."""
+def _region(settings: Settings, environ: Mapping[str, str]) -> tuple[Region | None, str, list[str]]:
+    """As given, else by the provider's variables; how it is known, and what was seen."""
     if settings.region is not None:
         found = regions.named(settings.region, _where(settings))
-        return found, [f"region: {settings.origin['region']}"]
-    return environment.look(environ)
+        return found, "given", [f"region: {settings.origin['region']}"]
+    region, steps = environment.look(environ)
+    return region, "environment", steps
 
 
-def _in_region(region: Region, site: str | None, steps: list[str]) -> Place:
-    how = steps[-1].partition(":")[0] if steps else "region"
-    how = {"region": "given", "CI": "CI service"}.get(how, how)
-    return Place(region.zone, f"cloud region {region.name} ({how})", _doubt(region), region.name, site)
-
-
-def _at_home(environ: Mapping[str, str], etc: str, steps: list[str]) -> Place:
-    """By the time zone, else by the locale, else somewhere in the world."""
-    name = time_zone(environ, etc)
-    row = tables.find("timezones", name) if name else None
-    if row is not None and row["zone"] != WORLD:
-        steps.append(f"time zone: {name}")
-        return Place(row["zone"], f"time zone {name}")
-    seen = f"the time zone {name} tells no country" if name else "there is no time zone to go by"
-    steps.append(f"time zone: {seen}")
-    zone, locale = home.locale(environ)
-    if zone is not None:
-        steps.append(f"locale: {locale}")
-        return Place(
-            zone,
-            f"locale {locale}",
-            f"the grid zone is a guess by the locale {locale} ({seen}); give --zone to be right",
-        )
-    return Place(
-        WORLD,
-        "none",
-        f"the grid zone is unknown ({seen}): the world's average is used; give --zone to be right",
-    )
+def _inside(region: Region, how: str, site: str | None, steps: Iterable[str]) -> Place:
+    evidence = f"cloud region {region.name} ({how})"
+    return Place(region.zone, evidence, _doubt(region), region.name, site, tuple(steps))
 
 
 def _site(region: Region | None, cloud: Cloud | None) -> str | None:
@@ -143,14 +122,6 @@ def _doubt(region: Region) -> str | None:
     if region.confidence == SURE:
         return None
     return f"which grid {region.name} is in is not sure: {region.location or 'not published'}; give --zone"
-
-
-def _name(region: Region | None) -> str | None:
-    return region.name if region is not None else None
-
-
-def _placed(place: Place, steps: list[str]) -> Place:
-    return replace(place, steps=tuple(steps))
 
 
 def _where(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap.errors import printable
 from energywrap.place import regions
 
 TYPE_CHECKING = False
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from energywrap.place.regions import Region
 
 GITHUB, GITHUB_MAC, GITLAB = "github-hosted:*", "github-hosted:macos", "gitlab-saas:*"
+UNFIXED = ("github-hosted", "gitlab-saas")  # whose rows say where their machines are most of the time
 GITLAB_SHARED = ("saas-linux", "shared-gitlab", "shared-runners-manager")  # in a hosted runner's description
+LONGEST = 64  # letters of a description that are shown
 
 
 def look(environ: Mapping[str, str]) -> tuple[Region | None, list[str]]:
@@ -25,6 +28,8 @@ def look(environ: Mapping[str, str]) -> tuple[Region | None, list[str]]:
         runner = environ.get("CI_RUNNER_DESCRIPTION", "")
         hosted = environ.get("CI_SERVER_HOST") == "gitlab.com" and any(n in runner for n in GITLAB_SHARED)
         if hosted:
-            return regions.find(GITLAB), [f"CI: GitLab.com on its hosted runner {runner}"]
+            return regions.find(GITLAB), [
+                f"CI: GitLab.com on its hosted runner {printable(runner)[:LONGEST]}"
+            ]
         return None, ["CI: GitLab on a runner of one's own"]
     return None, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap.errors import printable
 from energywrap.place import regions
 
 TYPE_CHECKING = False
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from energywrap.place.regions import Region
 
 # Provider, variables that name the region, and marks of an execution there. A region alone is often a
-# client's setting: AWS_REGION stands in many a laptop's profile, and AWS_DEFAULT_REGION says nothing at all.
+# client's setting: AWS_REGION stands in many a laptop's profile.
 RULES = (
     ("aws", ("AWS_REGION",),
      ("AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME", "ECS_CONTAINER_METADATA_URI_V4",
@@ -21,6 +22,8 @@ RULES = (
     ("azure", ("REGION_NAME",),
      ("WEBSITE_INSTANCE_ID", "CONTAINER_APP_NAME", "AZ_BATCH_NODE_ID", "AZUREML_RUN_ID")),
 )  # fmt: skip
+CLIENTS = ("AWS_DEFAULT_REGION",)  # which region a client speaks to, wherever it is
+LONGEST = 64  # letters of a value that are shown
 
 
 def look(environ: Mapping[str, str]) -> tuple[Region | None, list[str]]:
@@ -33,15 +36,21 @@ def look(environ: Mapping[str, str]) -> tuple[Region | None, list[str]]:
                 continue
             mark = next((name for name in marks if environ.get(name)), None)
             if mark is None:
-                steps.append(f"environment: {variable}={value}, with no sign of running there: not believed")
+                steps.append(f"{_said(variable, value)}, with no sign of running there: not believed")
                 continue
             region = regions.find(f"{provider}:{_plain(value)}")
             if region is None:
-                steps.append(f"environment: {variable}={value} is no region that the table has")
+                steps.append(f"{_said(variable, value)} is no region that the table has")
                 continue
-            steps.append(f"environment: {variable}={value}, and {mark} is set")
-            return region, steps
+            return region, [*steps, f"{_said(variable, value)}, and {mark} is set"]
+    for variable in CLIENTS:
+        if environ.get(variable):
+            steps.append(f"{_said(variable, environ[variable])}, a client's setting: not believed")
     return None, steps
+
+
+def _said(variable: str, value: str) -> str:
+    return f"environment: {variable}={printable(value)[:LONGEST]}"
 
 
 def _plain(value: str) -> str:

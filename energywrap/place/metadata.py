@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 from energywrap.errors import printable
 from energywrap.record import record
@@ -12,6 +12,7 @@ from energywrap.record import record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 PATIENCE_S = 0.25
 MOST_BYTES = 4096
@@ -19,7 +20,7 @@ LONGEST = 64  # letters of a region's name
 LINK_LOCAL = "http://169.254.169.254"
 ENDPOINTS = {
     "aws": LINK_LOCAL,
-    "gcp": "http://169.254.169.254",  # metadata.google.internal by number: no name is looked up
+    "gcp": LINK_LOCAL,  # metadata.google.internal by number: no name is looked up
     "azure": LINK_LOCAL,
     "oci": LINK_LOCAL,
     "hetzner": LINK_LOCAL,
@@ -94,34 +95,48 @@ def _answer(
     base: str, method: str, path: str, headers: Mapping[str, str], until_s: float
 ) -> tuple[str, str | None]:
     """The text of an answer, and the flavour that it says it has. Redirects are not followed."""
-    host = base.partition("://")[2]
-    connection = HTTPConnection(host, timeout=_left_s(until_s))
+    connection = HTTPConnection(base.partition("://")[2])
     try:
+        connection.sock = _connected(connection.host, connection.port, until_s)
         connection.request(method, path, headers=dict(headers))
-        _hurry(connection, until_s)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise _Refused(f"it answers HTTP {response.status}")
-        data = b""
-        while len(data) <= MOST_BYTES:
-            _hurry(connection, until_s)
-            piece = response.read1(MOST_BYTES)
-            if not piece:
-                break
-            data += piece
-        if len(data) > MOST_BYTES:
-            raise _Refused(f"it answers with more than {MOST_BYTES} bytes")
-        return data.decode("utf-8", "replace").strip(), response.getheader("Metadata-Flavor")
+        with connection.getresponse() as response:
+            return _text(response), response.getheader("Metadata-Flavor")
     finally:
         connection.close()
 
 
-def _hurry(connection: HTTPConnection, until_s: float) -> None:
-    """What is left of the time is all that the next read may take."""
-    left_s = _left_s(until_s)
-    sock: socket.socket | None = connection.sock  # None once the answer has taken it over
-    if sock is not None:
-        sock.settimeout(left_s)
+def _text(response: HTTPResponse) -> str:
+    if response.status != 200:
+        raise _Refused(f"it answers HTTP {response.status}")
+    data = response.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise _Refused(f"it answers with more than {MOST_BYTES} bytes")
+    if response.length:  # bytes that were announced: the beginning of "eastus2" is another region
+        raise _Refused("its answer is cut off")
+    return data.decode("utf-8", "replace").strip()
+
+
+class _Hurried(socket.socket):
+    """A connection on which nothing is waited for beyond one moment, however little at a time comes in."""
+
+    until_s = 0.0
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """Read what has come, or wait for it as long as there is time. Raises TimeoutError."""
+        self.settimeout(_left_s(self.until_s))
+        return super().recv_into(buffer, nbytes, flags)
+
+
+def _connected(host: str, port: int, until_s: float) -> socket.socket:
+    sock = _Hurried(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.until_s = until_s
+        sock.settimeout(_left_s(until_s))
+        sock.connect((host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 def _left_s(until_s: float) -> float:
