@@ -89,9 +89,12 @@ def _row(name: str, columns: list[str], cells: list[str]) -> Row:
 def _bytes(name: str) -> bytes:
     try:
         with open(_path(name), "rb") as file:
-            return file.read()
+            found = file.read()
     except OSError as err:
         raise UserError(f"cannot read {_path(name)}: {err.strerror}", "install energywrap again") from err
+    if not found.endswith(b"\n"):
+        damaged(name, "it is cut off, or empty")
+    return found
 
 
 def _path(name: str) -> str:

@@ -37,6 +37,8 @@ LABELS = {
     "default": {"yes", "optional", "no"},
 }
 VERIFIED = {"file", "page", "calc", "recall"}
+FUEL_RANGE = ("lifecycle_min", "lifecycle_max")
+UNSORTED = {"sites.tsv", "equivalents.tsv"}  # from the least to the most
 GRAMS_PER_POUND = 453.59237
 
 
@@ -80,11 +82,15 @@ def test_the_key_of_a_table_is_unique_and_never_empty(name: str) -> None:
     assert len(set(keys)) == len(keys)
 
 
-def test_there_are_at_least_400_zones_in_order() -> None:
-    zones = [row["zone"] for row in table("grid.tsv")]
+@pytest.mark.parametrize("name", sorted(COLUMNS.keys() - UNSORTED))
+def test_a_table_is_in_order_of_its_key(name: str) -> None:
+    keys = [next(iter(row.values())) for row in table(name)]
 
-    assert len(zones) >= 400
-    assert zones == sorted(zones)
+    assert keys == sorted(keys)
+
+
+def test_there_are_at_least_400_zones() -> None:
+    assert len(GRID) >= 400
 
 
 def test_every_intensity_is_a_finite_number_not_below_zero() -> None:
@@ -240,6 +246,46 @@ def test_the_water_of_a_grid_is_a_number_of_litres() -> None:
 
     assert all(0 <= value < 50 for value in values)
     assert {row["zone"] for row in table("grid_water.tsv")} <= GRID.keys()
+
+
+def test_a_bound_never_stands_alone() -> None:
+    own = ("low", "high")
+    ranges = {"embodied.tsv": own, "network_storage.tsv": own, "sites.tsv": own, "fuels.tsv": FUEL_RANGE}
+    for name, (low, high) in ranges.items():
+        assert [row for row in table(name) if bool(row[low]) != bool(row[high])] == []
+
+
+def test_the_range_of_a_fuel_holds_its_median() -> None:
+    for row in table("fuels.tsv"):
+        low, high = (row[column] or row["lifecycle_median_g_per_kwh"] for column in FUEL_RANGE)
+        assert 0 <= float(low) <= float(row["lifecycle_median_g_per_kwh"]) <= float(high)
+        assert set(re.findall("file|page|calc|recall", row["verified"])) <= VERIFIED
+        assert row["verified"]
+
+
+def test_what_is_made_lasts_for_years() -> None:
+    assert {row["lifetime_years"] for row in table("embodied.tsv")} <= {"", "2.5", "3", "4", "5", "6", "6.6"}
+
+
+def test_the_water_of_a_site_is_a_number_of_litres() -> None:
+    for row in table("wue.tsv"):
+        assert 0 <= float(row["l_per_kwh"]) < 5
+        assert row["verified"] in VERIFIED
+
+
+def test_every_figure_of_the_crosscheck_is_plausible_and_official_ones_have_a_basis() -> None:
+    figures = ("ember_2026", "ember_2025", "owid_2026", "codecarbon_2023", "official")
+    for row in table("crosscheck.tsv"):
+        assert [name for name in figures if row[name] and not 0 < float(row[name]) < 1000] == []
+        assert bool(row["official"]) == bool(row["official_basis"])
+        assert row["ember_2025_year"] == "2024"
+
+
+def test_what_is_under_a_share_alike_licence_for_databases_is_in_no_table() -> None:
+    everything = "".join((DATA / name).read_text(encoding="utf-8") for name in COLUMNS)
+
+    assert "odbl" not in everything.lower()
+    assert not any("electricity_maps" in columns for columns in COLUMNS.values())
 
 
 def test_a_fuel_emits_no_more_at_its_stack_than_over_its_life() -> None:

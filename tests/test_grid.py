@@ -65,6 +65,37 @@ def test_every_row_becomes_an_intensity_inside_its_band() -> None:
         assert found.low_g_per_kwh <= found.g_per_kwh <= found.high_g_per_kwh
 
 
+def test_the_band_of_a_direct_value_reaches_what_it_would_be_with_its_upstream_part() -> None:
+    known = {zone: row for zone, row in GRID.items() if row["upstream_g_per_kwh"]}
+
+    assert {row["level"] for row in known.values()} == {"egrid_subregion", "subdivision"}
+    assert len(known) == 27 + 8
+    for zone, row in known.items():
+        found, whole = lookup(zone=zone), float(row["g_per_kwh"]) + float(row["upstream_g_per_kwh"])
+        assert found.g_per_kwh == float(row["g_per_kwh"])
+        assert found.high_g_per_kwh >= whole
+        assert found.caution is not None
+        assert found.caution.startswith("direct: with fuel supply and ")
+        assert found.caution.endswith(f" about {whole:.0f} g/kWh")
+
+
+def test_nothing_is_said_of_an_upstream_part_that_is_not_known() -> None:
+    cautions = {zone: lookup(zone=zone).caution for zone in GRID if not GRID[zone]["upstream_g_per_kwh"]}
+    known = {zone for zone, row in GRID.items() if row["default"] == "no" or float(row["g_per_kwh"]) == 0}
+
+    assert {zone for zone, caution in cautions.items() if caution} == known
+
+
+@pytest.mark.parametrize("column", ["boundary", "gas", "accounting"])
+@pytest.mark.parametrize("label", ["", "Direct", "?"])
+def test_a_label_that_nobody_knows_is_a_damage(column: str, label: str) -> None:
+    row = tables.Row({**GRID["FR"], column: label})
+    row.table = "grid"
+
+    with pytest.raises(UserError, match=rf"grid\.tsv is damaged: {column}"):
+        table.intensity(row)
+
+
 def test_no_zones_electricity_is_said_to_be_free_of_carbon_beyond_doubt() -> None:
     assert [found.zone for found in table.search("") if found.high_g_per_kwh <= 0] == []
 

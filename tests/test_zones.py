@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from commandline import energywrap
 from energywrap import facility, place
+from energywrap.cli.zones import zones
 from energywrap.config import resolve
+from energywrap.errors import UserError
 from energywrap.grid import explain, lookup, table
 from energywrap.model import CarbonIntensity
 
@@ -20,6 +23,10 @@ CODES = (
     "SE-SE3 IT-NO AU-NSW IN-DL MC"
 )
 ZONES = CODES.split()
+KEYS = (
+    "zone name intensity_g_per_kwh low_g_per_kwh high_g_per_kwh boundary gas_basis accounting year quality "
+    "source source_title source_url licence upstream_g_per_kwh alternatives disagreement notes"
+)
 
 
 def read(name: str) -> dict[str, dict[str, str]]:
@@ -89,10 +96,31 @@ def test_every_zone_can_be_explained(zone: str) -> None:
     found = explain.explain(zone)
 
     assert found.intensity.zone == zone
-    assert found.source_title == SOURCES[GRID[zone]["source_id"]]["title"]
+    published = SOURCES[GRID[zone]["source_id"]]
+    told = (found.source_title, found.source_publisher, found.source_url)
+    assert told == (published["title"], published["publisher"], published["url"])
     assert found.alternatives or zone == "WORLD"
-    mixed = {other.boundary for other in found.alternatives} - {found.intensity.boundary}
+    assert found.parent == (GRID[zone]["parent"] or None)
+    assert bool(found.disagreement) == (explain.USUAL not in found.notes) == (zone in CROSSCHECK)
+    assert not GRID[zone]["note"] or GRID[zone]["note"] in found.notes
+
+
+@pytest.mark.parametrize("zone", GRID)
+def test_what_counts_differently_is_never_to_be_ranked(zone: str) -> None:
+    found, official = explain.explain(zone), CROSSCHECK.get(zone, {}).get("official_basis", "")
+    near = {row["boundary"] for row in GRID.values() if zone != "WORLD" and row["parent"] == zone}
+    near |= {GRID[found.parent]["boundary"]} if found.parent else set()
+
+    mixed = near - {GRID[zone]["boundary"]} or "direct" in official or "scope 2" in official
     assert (explain.RANKING in found.notes) == bool(mixed)
+
+
+@pytest.mark.parametrize("zone", ["US", "SE", "CA", "US-CAMX"])
+def test_every_part_of_a_zone_and_the_zone_above_are_alternatives(zone: str) -> None:
+    parts = {row["zone"] for row in GRID.values() if zone in (row["parent"], row["zone"])} - {zone}
+    shown = {other.zone for other in explain.explain(zone).alternatives} - {zone}
+
+    assert shown == parts | {GRID[zone]["parent"]}
 
 
 def test_what_is_direct_says_what_it_would_be_over_the_life_cycle() -> None:
@@ -102,7 +130,27 @@ def test_what_is_direct_says_what_it_would_be_over_the_life_cycle() -> None:
     whole = found.intensity.g_per_kwh + found.upstream_g_per_kwh
     assert found.alternatives[0].g_per_kwh == pytest.approx(whole)
     assert found.intensity.high_g_per_kwh >= whole
-    assert any("direct" in note for note in found.notes)
+    assert "direct: with fuel supply and plants about 269 g/kWh" in found.notes
+
+
+def test_the_upstream_part_of_australia_holds_no_plants_and_is_no_life_cycle() -> None:
+    other = explain.explain("AU-NSW").alternatives[0]
+
+    assert (other.g_per_kwh, other.boundary) == (630, "scope 2 and 3")
+    assert "grid losses" in other.why
+
+
+@pytest.mark.parametrize("zone", ["US-CA", "CA-QC"])
+def test_where_the_upstream_part_is_not_known_that_is_said(zone: str) -> None:
+    found = explain.explain(zone)
+
+    assert found.upstream_g_per_kwh is None
+    assert explain.UNKNOWN in found.notes
+
+
+def test_a_borrowed_value_says_whose_it_is() -> None:
+    assert any("neighbour's, ES" in note for note in explain.explain("AD").notes)
+    assert any("zone above's, SE" in note for note in explain.explain("SE-SE3").notes)
 
 
 @pytest.mark.parametrize("zone", CROSSCHECK)
@@ -127,9 +175,28 @@ def test_a_zone_answers_to_its_other_names(name: str, code: str, tmp_path: Path)
     assert by_name == by_code
 
 
+@pytest.mark.parametrize("row", read("zone_aliases").values(), ids=lambda row: row["alias"])
+def test_another_name_and_the_code_are_explained_alike(row: dict[str, str]) -> None:
+    code = explain.exact(row["alias"])
+
+    assert code == row["zone"]
+    assert explain.explain(row["alias"]) == explain.explain(code)
+
+
+@pytest.mark.parametrize("text", ["", " ", "Franc", "US-", "aws", "\t", "FR\tFrance"])
+def test_a_part_of_a_name_is_no_code(text: str) -> None:
+    assert explain.exact(text) is None
+
+
+def test_an_unknown_zone_is_not_explained() -> None:
+    with pytest.raises(UserError, match="unknown zone 'Atlantis'"):
+        explain.explain("Atlantis")
+
+
 def test_the_json_of_a_zone_has_every_key(tmp_path: Path) -> None:
     shown = json.loads(energywrap("zones", "GB", "--json", cwd=tmp_path).out)
 
+    assert shown.keys() == set(KEYS.split())
     assert shown["zone"] == "GB"
     assert shown["intensity_g_per_kwh"] == float(GRID["GB"]["g_per_kwh"])
     assert (shown["boundary"], shown["gas_basis"], shown["accounting"]) == ("lifecycle", "CO2e", "production")
@@ -143,9 +210,35 @@ def test_many_zones_are_a_list_in_json(tmp_path: Path) -> None:
     assert [one["zone"] for one in shown] == ["SE", "SE-SE1", "SE-SE2", "SE-SE3", "SE-SE4"]
 
 
-def test_an_explanation_is_plain_lines(tmp_path: Path) -> None:
+def test_for_a_pipe_an_explanation_is_keys_and_values(tmp_path: Path) -> None:
     shown = energywrap("zones", "CA-QC", cwd=tmp_path)
+    pairs = [line.split(": ", 1) for line in shown.out.splitlines()]
 
     assert (shown.status, shown.err) == (0, "")
-    assert "boundary:    direct" in shown.out
+    assert ["boundary", "direct"] in pairs
+    assert ["part of", "CA"] in pairs
+    assert {len(pair) for pair in pairs} == {2}
     assert "never rank" in shown.out
+
+
+def test_for_a_person_an_explanation_is_aligned(tmp_path: Path) -> None:
+    other, ours = os.openpty()
+    with os.fdopen(ours, "wb") as terminal, os.fdopen(other, "rb") as screen:
+        done = energywrap("zones", "CA-QC", cwd=tmp_path, stdout=terminal)
+        lines = screen.read1(100_000).decode().splitlines()
+
+    assert (done.status, done.err) == (0, "")
+    assert "boundary    direct" in [line.rstrip() for line in lines]
+    assert {line[10:12] for line in lines} == {"  "}
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_an_explanation_holds_the_tables_value(zone: str, capsys: pytest.CaptureFixture[str]) -> None:
+    zones(zone)
+    told = dict(line.split(": ", 1) for line in reversed(capsys.readouterr().out.splitlines()))
+
+    assert float(told["intensity"].split()[0]) == float(GRID[zone]["g_per_kwh"])
+    assert told["accounting"] == GRID[zone]["accounting"]
+    assert SOURCES[GRID[zone]["source_id"]]["publisher"] in told["source"]
+    zones(zone, json=True)
+    assert json.loads(capsys.readouterr().out)["intensity_g_per_kwh"] == float(GRID[zone]["g_per_kwh"])

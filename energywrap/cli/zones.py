@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -28,7 +31,7 @@ def zones(
     code = explain.exact(text)
     if code is not None:
         found = explain.explain(code)
-        _as_json(_explained(found)) if json else _show(found)
+        _as_json(_explained(found)) if json else _show(list(_facts(found)))
         return
     matching = list(table.search(text))
     if not matching:
@@ -62,38 +65,53 @@ def _list(found: list[CarbonIntensity]) -> None:
         say("values of different boundaries cannot be compared: direct leaves out fuel supply and plants")
 
 
-def _show(found: Explanation) -> None:
+def _show(lines: Sequence[tuple[str, str]]) -> None:
+    """Print facts: "key: value" for a pipe; beneath each other for a person, a key that repeats left out."""
+    if not sys.stdout.isatty():
+        for name, value in lines:
+            typer.echo(f"{name}: {value}")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    aligned = Table.grid(padding=(0, 2))
+    aligned.add_column(no_wrap=True)
+    aligned.add_column(overflow="fold")
+    before = [""] + [name for name, _ in lines]
+    for last, (name, value) in zip(before, lines):
+        aligned.add_row(Text("" if name == last else name), Text(value))
+    Console(no_color=bool(os.environ.get("NO_COLOR"))).print(aligned)
+
+
+def _facts(found: Explanation) -> Iterator[tuple[str, str]]:
+    """An explanation as a person reads it, name by name."""
     zone = found.intensity
-    facts = {
-        "zone": f"{zone.zone}, {zone.name}",
-        "intensity": f"{zone.g_per_kwh:.5g} g CO2e/kWh",
-        "P10 to P90": f"{zone.low_g_per_kwh:.4g} to {zone.high_g_per_kwh:.4g} g CO2e/kWh",
-        "boundary": zone.boundary,
-        "gases": zone.gas,
-        "accounting": zone.accounting,
-        "year": str(zone.year or "not stated"),
-        "quality": zone.quality,
-        "source": f"{found.source_title} ({zone.source})",
-        "address": found.source_url or "-",
-        "licence": zone.licence,
-    }
-    for name, value in facts.items():
-        typer.echo(f"{name + ':':12} {value}")
-    if found.disagreement:
-        typer.echo("\nwhat publishers say:")
-        for opinion in found.disagreement:
-            times = f", {opinion.ratio:.2f} x" if opinion.ratio is not None else ""
-            typer.echo(f"  {opinion.g_per_kwh:.4g} g/kWh{times}: {opinion.publisher} ({opinion.basis})")
-    if found.alternatives:
-        typer.echo("\nwhat else could be used:")
-        for other in found.alternatives:
-            typer.echo(
-                f"  {other.zone:8} {other.g_per_kwh:.4g} g/kWh, {other.boundary}: {other.name}, {other.why}"
-            )
-    if found.notes:
-        typer.echo("")
+    yield "zone", f"{zone.zone}, {zone.name}"
+    if found.parent is not None:
+        yield "part of", found.parent
+    yield "intensity", f"{zone.g_per_kwh:g} g CO2e/kWh"
+    yield "P10 to P90", f"{zone.low_g_per_kwh:.4g} to {zone.high_g_per_kwh:.4g} g CO2e/kWh"
+    yield "boundary", zone.boundary
+    if found.upstream_g_per_kwh is not None:
+        whole = zone.g_per_kwh + found.upstream_g_per_kwh
+        added = f"{found.upstream_g_per_kwh:g} g CO2e/kWh more with {found.upstream_parts}"
+        yield "upstream", f"{added}: {whole:.4g}"
+    yield "gases", zone.gas
+    yield "accounting", zone.accounting
+    yield "year", str(zone.year or "not stated")
+    yield "quality", zone.quality
+    yield "source", f"{found.source_title}, {found.source_publisher} ({zone.source})"
+    yield "address", found.source_url or "-"
+    yield "licence", zone.licence
+    for opinion in found.disagreement:
+        times = f", {opinion.ratio:.2f} times ours" if opinion.ratio is not None else ""
+        yield "published", f"{opinion.g_per_kwh:.4g} g/kWh{times}: {opinion.publisher} ({opinion.basis})"
+    for other in found.alternatives:
+        value = f"{other.g_per_kwh:.4g} g/kWh, {other.boundary}"
+        yield "instead", f"{other.zone} {value}: {other.name}, {other.why}"
     for note in found.notes:
-        typer.echo(f"note: {note}")
+        yield "note", note
 
 
 def _plain(zone: CarbonIntensity) -> dict[str, Any]:

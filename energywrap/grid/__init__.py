@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from energywrap import tables
 from energywrap.grid import table
 from energywrap.record import replace
 
@@ -13,15 +12,14 @@ if TYPE_CHECKING:
 
 
 def lookup(settings: Settings, place: Place) -> CarbonIntensity:
-    """The intensity to use: the user's own figure, else the yearly value of the place's zone.
+    """The intensity to use, in g/kWh: the user's own figure, else the yearly value of the place's zone.
 
-    Raises UserError for a zone that the table does not have.
+    Raises UserError for a zone that the table does not have, and for a table that is damaged.
     """
     origin = settings.origin["zone"] if settings.zone is not None else place.evidence
     row = table.zone(place.zone, origin)
     if settings.intensity is None:
-        published = tables.find("sources", row.source)
-        return replace(row, source=f"{published['title']} ({row.source})" if published else row.source)
+        return replace(row, source=f"{table.publication(row.source)['title']} ({row.source})")
     from energywrap.model import CarbonIntensity
 
     value = settings.intensity
