@@ -46,15 +46,18 @@ def forecast(
     named = {name: value for name, value in given.items() if value is not None}
     settings = config.resolve(named, os.environ, config.folder())
     live.check(settings)
-    lasting_s = slots.duration_s(settings.lasting, "--lasting")
+    lasting_s = slots.duration_s(settings.lasting, live.where(settings, "lasting"))
     within_s = slots.duration_s(within, "--within")
-    now_s = time.time()
+    client = live.usual_client()
+    now_s = client.now_s()
     provider, wanted = live.named(settings)
     try:
         place = Whereabouts(settings, now_s).place()
-        told = live.fetch(provider, wanted, place, now_s, now_s + within_s + lasting_s)
+        told = live.fetch(provider, wanted, place, now_s, now_s + within_s + lasting_s, client=client)
     except NoLive as absence:
         raise UserError(f"{provider.name} cannot be asked: {absence.reason}", absence.hint) from absence
+    if client.remark is not None:
+        say(f"{provider.name}: {client.remark}")
     window = slots.greenest(told.slots, now_s, within_s, lasting_s)
     if json:
         _as_json(told, window, now_s)

@@ -95,11 +95,15 @@ def _asked(report: RunReport, settings: config.Settings, started_at_s: float) ->
 
     live.check(settings)
     provider, wanted = live.named(settings)
-    where = what_if.where_of(report, settings)
+    where, client = what_if.where_of(report, settings), live.usual_client()
+    ends_at_s = started_at_s + report.duration_s
     try:
-        return live.fetch(provider, wanted, where, started_at_s, started_at_s + report.duration_s)
+        told = live.fetch(provider, wanted, where, started_at_s, ends_at_s, client=client)
     except NoLive as absence:
         raise UserError(f"{provider.name} cannot be asked: {absence.reason}", absence.hint) from absence
+    if client.remark is not None:
+        say(f"{provider.name}: {client.remark}")
+    return told
 
 
 def _instant_s(text: str) -> float:

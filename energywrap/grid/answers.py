@@ -12,9 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from energywrap.grid.client import Client
+
 MOST_G_PER_KWH = 5000.0  # twice what the dirtiest plant emits
 EARLIEST_S, LATEST_S = 1.4e9, 4.1e9  # 2014 and 2099: other times are no times
-LONGEST_SLOT_S = 86400.0
+SHORTEST_SLOT_S, LONGEST_SLOT_S = 60.0, 86400.0
+MOST_SLOTS = 10_000  # more than three months of quarters of hours
 ISO = "%Y-%m-%dT%H:%MZ"
 
 
@@ -65,18 +68,26 @@ def rows(value: object, what: str) -> list[object]:
 
 def slot(from_s: float | None, to_s: float | None, g_per_kwh: float | None, kind: str) -> Slot | None:
     """A slot, if all of it makes sense."""
-    if from_s is None or to_s is None or g_per_kwh is None:
+    if from_s is None or to_s is None or g_per_kwh is None or kind not in slots.KINDS:
         return None
-    if not EARLIEST_S <= from_s < to_s <= LATEST_S or to_s - from_s > LONGEST_SLOT_S:
+    if not EARLIEST_S <= from_s < to_s <= LATEST_S:
+        return None
+    if not SHORTEST_SLOT_S <= to_s - from_s <= LONGEST_SLOT_S:
         return None
     return Slot(from_s, to_s, g_per_kwh, kind)
 
 
-def good(found: Iterable[Slot | None]) -> tuple[Slot, ...]:
-    """The slots that make sense, in order. Raises NoLive where there is none."""
+def good(found: Iterable[Slot | None], client: Client) -> tuple[Slot, ...]:
+    """The slots that make sense, in order; the client remarks how many do not. Raises NoLive if none do."""
     everything = list(found)
-    kept = slots.tidy(each for each in everything if each is not None)
+    if len(everything) > MOST_SLOTS:
+        raise NoLive(f"its answer holds more than {MOST_SLOTS} values")
+    kept = [each for each in everything if each is not None]
     if not kept:
         what = "no value that makes sense" if everything else "no value for this time"
         raise NoLive(f"its answer holds {what}")
-    return kept
+    dropped = len(everything) - len(kept)
+    client.remark = (
+        f"{dropped} of {len(everything)} values made no sense and are left out" if dropped else None
+    )
+    return slots.tidy(kept)

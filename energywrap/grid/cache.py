@@ -7,7 +7,7 @@ import os
 
 from energywrap.grid import slots
 from energywrap.grid.answers import grams, number, slot
-from energywrap.model import Live, Slot
+from energywrap.model import Live
 from energywrap.record import replace
 
 TYPE_CHECKING = False
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 KEPT_S = 7 * 86400.0
-KINDS = ("actual", "estimated", "forecast")
+USUAL_S = 900.0  # for so long an answer is new that tells nothing of the time it was given at
+SLACK_S = 60.0  # by so much may a clock be set back
 MOST_BYTES = 1_000_000
 LABELS = ("provider", "zone", "boundary", "gas", "accounting", "source", "licence")
 
@@ -40,7 +41,6 @@ class Cache:
             found = [
                 slot(number(from_s), number(to_s), grams(value), kind)
                 for from_s, to_s, value, kind in document["slots"]
-                if kind in KINDS
             ]
             labels = {name: str(document[name]) for name in LABELS}
             fetched_at_s = number(document["fetched_at_s"])
@@ -52,9 +52,13 @@ class Cache:
         return Live(**labels, fetched_at_s=fetched_at_s, cached=True, slots=known)
 
     def save(self, live: Live, now_s: float) -> Live:
-        """Keep what has been told beside what was known; all of it."""
+        """Keep what has been told, beside the actual values that were known; all of it.
+
+        What was expected earlier is forgotten: it would look as new as what has been told now.
+        """
         old = self.load(live.provider, live.zone)
-        known = merged(old.slots if old is not None else (), live.slots)
+        actual = [each for each in old.slots if each.kind == "actual"] if old is not None else []
+        known = slots.tidy(live.slots, actual)
         kept = [each for each in known if each.to_s > now_s - KEPT_S]
         document = {
             "version": VERSION,
@@ -74,38 +78,26 @@ class Cache:
         return os.path.join(self._folder, f"{name[:100]}.json")
 
 
-def merged(old: tuple[Slot, ...], new: tuple[Slot, ...]) -> tuple[Slot, ...]:
-    """The new slots, and of the old ones what no new one covers."""
-    kept: list[Slot] = []
-    for each in old:
-        pieces = [(each.from_s, each.to_s)]
-        for other in new:
-            pieces = [part for piece in pieces for part in _without(piece, other)]
-        kept += [replace(each, from_s=start, to_s=end) for start, end in pieces]
-    return slots.tidy([*kept, *new])
-
-
-def enough(known: tuple[Slot, ...], from_s: float, to_s: float, now_s: float) -> bool:
-    """Whether the slots cover that time, and no forecast among them has become past."""
-    touched = slots.overlapping(known, from_s, to_s)
-    if any(each.kind == "forecast" and each.to_s <= now_s for each in touched):
+def enough(known: Live, from_s: float, to_s: float, now_s: float) -> bool:
+    """Whether it covers that time by actual values, or by others and was told in the slot that still runs."""
+    touched = slots.overlapping(known.slots, from_s, to_s)
+    if not _is_new(known, now_s) and any(each.kind != "actual" for each in touched):
         return False
     return slots.mean(touched, from_s, max(to_s, from_s + 1.0)) is not None
 
 
-def _without(piece: tuple[float, float], other: Slot) -> list[tuple[float, float]]:
-    start, end = piece
-    if other.to_s <= start or other.from_s >= end:
-        return [piece]
-    left, right = (start, min(end, other.from_s)), (max(start, other.to_s), end)
-    return [part for part in (left, right) if part[1] > part[0]]
+def _is_new(known: Live, now_s: float) -> bool:
+    told_in = slots.overlapping(known.slots, known.fetched_at_s, known.fetched_at_s + 1.0)
+    ends_s = told_in[0].to_s if told_in else known.fetched_at_s + USUAL_S
+    return known.fetched_at_s - SLACK_S <= now_s < ends_s
 
 
 def _write(path: str, text: str) -> None:
-    temporary = f"{path}.{os.getpid()}.tmp"
+    """By a temporary file of nobody else's: two that write at once leave one whole file."""
+    temporary = f"{path}.{os.urandom(6).hex()}.tmp"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         os.replace(temporary, path)
     except OSError:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import socket
 import time
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import Request
 
 from energywrap import __version__
 from energywrap.errors import printable
+from energywrap.grid.transport import left_s, opener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from email.message import Message
     from http.client import HTTPResponse
-    from typing import IO
-
-    from typing_extensions import Buffer
 
 PATIENCE_S = 3.0  # for a whole answer
 PAUSE_S = 0.5  # before the one repetition
@@ -53,7 +50,10 @@ class Client:
         base: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         patience_s: float = PATIENCE_S,
+        now_s: Callable[[], float] = time.time,
     ) -> None:
+        self.now_s = now_s  # seconds since 1970
+        self.remark: str | None = None  # what must be said of the answer that was read last
         self._base = base
         self._sleep = sleep
         self._patience_s = patience_s
@@ -64,7 +64,7 @@ class Client:
         try:
             return self._once(address, headers or {})
         except _Later as first:
-            if first.after_s > self._patience_s:
+            if first.after_s > max(self._patience_s, PAUSE_S):
                 raise NoLive(f"{first}, and asks to wait for {first.after_s:.0f} s") from first
             self._sleep(first.after_s)
         try:
@@ -74,39 +74,61 @@ class Client:
 
     def _address(self, url: str) -> str:
         """With the base that was given in place of the provider's own."""
-        if self._base is None:
-            return url
-        parts = urlsplit(url)
-        return self._base.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+        try:
+            parts = urlsplit(url)
+            if self._base is not None:
+                url = self._base.rstrip("/") + parts.path + (f"?{parts.query}" if parts.query else "")
+                parts = urlsplit(url)
+            fits = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isascii()
+        except ValueError:
+            fits = False
+        if not fits:
+            raise NoLive("its address is none that begins with http:// or https:// and names a host")
+        return url
 
     def _once(self, url: str, headers: Mapping[str, str]) -> object:
         import json
 
         until_s = time.monotonic() + self._patience_s
         request = Request(url, headers={"User-Agent": f"energywrap/{__version__}", **headers})
-        opener = build_opener(_Plain(until_s), _Secure(until_s), _SameHost())
         try:
-            with opener.open(request, timeout=self._patience_s) as response:
+            with opener(until_s).open(request, timeout=self._patience_s) as response:
                 data = _read(response, until_s)
-            return json.loads(data.decode("utf-8"), parse_constant=_no_constant)
         except HTTPError as err:
             err.close()
-            raise _of_status(err.code, err.headers.get("Retry-After")) from err
+            raise _of_status(err.code, err.headers.get("Retry-After"), self.now_s(), bool(headers)) from err
         except (OSError, HTTPException) as err:
             reason = getattr(err, "reason", err)
             words = printable(str(reason) or type(reason).__name__)[:MOST_WORDS]
             raise _Later(f"it does not answer ({words})", PAUSE_S) from err
+        except ValueError as err:  # of a proxy variable that is no address, say
+            raise NoLive("neither it nor a proxy can be asked by the addresses that are set") from err
+        try:
+            return json.loads(data.decode("utf-8"), parse_constant=_no_constant)
         except (ValueError, RecursionError) as err:
             raise NoLive("its answer is no JSON") from err
 
 
-def _of_status(code: int, retry_after: str | None) -> Exception:
+def _of_status(code: int, retry_after: str | None, now_s: float, with_key: bool) -> Exception:
     words = f"it answers HTTP {code}"
     if code in AGAIN:
-        after_s = float(retry_after) if retry_after and retry_after.isdecimal() else PAUSE_S
-        return _Later(words, after_s)
-    hints = {401: "check the key", 403: "the key has no access to this", 404: "it does not know this zone"}
+        return _Later(words, _after_s(retry_after, now_s))
+    hints = {404: "it does not know this zone"}
+    if with_key:
+        hints |= {401: "check the key", 403: "the key has no access to this"}
     return NoLive(words, hints.get(code))
+
+
+def _after_s(told: str | None, now_s: float) -> float:
+    """Seconds of a Retry-After, which holds seconds or an instant; the usual pause where that is longer."""
+    if told is None:
+        return PAUSE_S
+    if told.isascii() and told.isdecimal():
+        return max(PAUSE_S, float(told))
+    try:
+        return max(PAUSE_S, parsedate_to_datetime(told).timestamp() - now_s)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return PAUSE_S  # it is no instant either
 
 
 def _read(response: HTTPResponse, until_s: float) -> bytes:
@@ -115,7 +137,7 @@ def _read(response: HTTPResponse, until_s: float) -> bytes:
         data += piece
         if len(data) > MOST_BYTES:
             raise NoLive(f"it answers with more than {MOST_BYTES / 1e6:.0f} MB")
-        _left_s(until_s)
+        left_s(until_s)
     length = response.getheader("Content-Length")
     if length is not None and length.isdecimal() and len(data) < int(length):
         raise HTTPException("its answer is cut off")
@@ -124,83 +146,3 @@ def _read(response: HTTPResponse, until_s: float) -> bytes:
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number")
-
-
-def _left_s(until_s: float) -> float:
-    left_s = until_s - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError("timed out")
-    return left_s
-
-
-class _Hurried(socket.socket):
-    """Each read may take what is left of the whole answer's time: a byte a second shall not hold us long."""
-
-    until_s = 0.0
-
-    def recv_into(self, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-        """As the socket's own."""
-        self.settimeout(_left_s(self.until_s))
-        return super().recv_into(buffer, nbytes, flags)
-
-
-class _PlainConnection(HTTPConnection):
-    def __init__(self, host: str, timeout: float, until_s: float) -> None:
-        super().__init__(host, timeout=timeout)
-        self._until_s = until_s
-
-    def connect(self) -> None:
-        """Connect, and from then on look at the clock."""
-        super().connect()
-        plain = self.sock
-        hurried = _Hurried(plain.family, plain.type, plain.proto, plain.detach())
-        hurried.until_s = self._until_s
-        self.sock = hurried
-
-
-class _SecureConnection(HTTPSConnection):
-    def __init__(self, host: str, timeout: float, until_s: float) -> None:
-        super().__init__(host, timeout=timeout)
-        self._until_s = until_s
-
-    def connect(self) -> None:
-        """Connect, and from then on look at the clock."""
-        super().connect()
-        secure, until_s = self.sock, self._until_s
-        receive = secure.recv_into
-
-        def hurried(buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-            secure.settimeout(_left_s(until_s))
-            return receive(buffer, nbytes, flags)
-
-        secure.recv_into = hurried  # type: ignore[method-assign]
-
-
-class _Plain(HTTPHandler):
-    def __init__(self, until_s: float) -> None:
-        super().__init__()
-        self._until_s = until_s
-
-    def http_open(self, req: Request) -> HTTPResponse:
-        """Open by a connection that looks at the clock."""
-        return self.do_open(_PlainConnection, req, until_s=self._until_s)  # type: ignore[arg-type]
-
-
-class _Secure(HTTPSHandler):
-    def __init__(self, until_s: float) -> None:
-        super().__init__()
-        self._until_s = until_s
-
-    def https_open(self, req: Request) -> HTTPResponse:
-        """Open by a connection that looks at the clock; certificates are checked as Python does."""
-        return self.do_open(_SecureConnection, req, until_s=self._until_s)  # type: ignore[arg-type]
-
-
-class _SameHost(HTTPRedirectHandler):
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> Request | None:
-        """Follow only to where we were sent: a key is for nobody else."""
-        if urlsplit(newurl)[:2] != urlsplit(req.full_url)[:2]:
-            return None
-        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import time
 from urllib.parse import urlencode
 
+from energywrap.errors import UserError
 from energywrap.grid import keys
 from energywrap.grid.answers import good, grams, instant_s, slot, table
 from energywrap.grid.client import NoLive
@@ -31,13 +31,18 @@ class ElectricityMaps:
     forecasts = True  # for those who pay for it
 
     def check(self, wanted: str | None) -> None:
-        """Raise UserError without a key."""
+        """Raise UserError for a malformed zone, and without a key of the user's."""
+        if wanted is not None:
+            self._named(wanted)
         keys.key(self.name, VARIABLE, os.environ)
 
     def zone_of(self, place: Place, wanted: str | None) -> str:
-        """By the cloud's region where it is known, else by the zone."""
+        """By the cloud's region where it is known, else by the zone.
+
+        Raises NoLive where neither is known, UserError for a malformed zone.
+        """
         if wanted is not None:
-            return wanted.upper()
+            return self._named(wanted)
         provider, _, region = (place.region or "").partition(":")
         if provider in CLOUDS and region:
             return f"{provider}/{region}"
@@ -45,13 +50,18 @@ class ElectricityMaps:
             raise NoLive("the grid zone is not known", "--zone, or --grid electricity-maps:ZONE")
         return place.zone
 
+    def _named(self, wanted: str) -> str:
+        if not (wanted.isascii() and wanted.replace("-", "").isalnum()):
+            raise UserError(f"{wanted!r} is no zone of {self.name}", f"such as {self.name}:DE")
+        return wanted.upper()
+
     def fetch(self, client: Client, zone: str, from_s: float, to_s: float) -> Live:
         """What it knows of it: the last 24 hours, and with a paid key what is to come. Raises NoLive."""
         headers = {"auth-token": keys.key(self.name, VARIABLE, os.environ)}
         query = _query(zone)
-        now_s = time.time()
+        now_s = client.now_s()
         found: list[Slot | None] = []
-        if from_s < now_s - HOUR_S:
+        if from_s < now_s // HOUR_S * HOUR_S:  # before the running hour
             answer = table(client.get(f"{BASE}/history?{query}", headers), "its answer")
             found += _hours(answer.get("history"))
         if to_s > now_s + FORECAST_S:
@@ -68,7 +78,7 @@ class ElectricityMaps:
             licence="terms of Electricity Maps",
             fetched_at_s=now_s,
             cached=False,
-            slots=good(found),
+            slots=good(found, client),
         )
 
 

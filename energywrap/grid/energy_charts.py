@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from urllib.parse import urlencode
 
+from energywrap.errors import UserError
 from energywrap.grid.answers import good, grams, number, rows, slot, table, utc
 from energywrap.grid.client import NoLive
 from energywrap.model import Live, Place
@@ -25,13 +25,17 @@ class EnergyCharts:
     title = "energy-charts.info, Fraunhofer ISE"
     forecasts = True
 
+    def check(self, wanted: str | None) -> None:
+        """Raise UserError for a zone that cannot be a country's."""
+        if wanted is not None and _code(wanted) is None:
+            raise UserError(f"{wanted!r} is no country's code for {self.name}", f"such as {self.name}:de")
+
     def zone_of(self, place: Place, wanted: str | None) -> str:
-        """The country's code. Raises NoLive for a place that is in none."""
-        code = (wanted or place.zone).partition("-")[0].lower()
-        if len(code) != 2 or not code.isalpha():
-            raise NoLive(
-                f"it knows countries of Europe, and {wanted or place.zone} is none", "--grid energy-charts:de"
-            )
+        """The country's code. Raises NoLive for a place that is in none, UserError for a malformed code."""
+        self.check(wanted)
+        code = _code(wanted or place.zone)
+        if code is None:
+            raise NoLive(f"it knows countries of Europe, and {place.zone} is none", "--grid energy-charts:de")
         return code
 
     def fetch(self, client: Client, zone: str, from_s: float, to_s: float) -> Live:
@@ -48,17 +52,18 @@ class EnergyCharts:
             accounting="production",
             source=f"{self.title}, {zone.upper()}",
             licence="CC BY 4.0 (unverified)",
-            fetched_at_s=time.time(),
+            fetched_at_s=client.now_s(),
             cached=False,
-            slots=good(self._slots(times, known, ahead)),
+            slots=good(self._slots(times, known, ahead), client),
         )
 
     @staticmethod
     def _column(answer: dict[str, object], name: str, count: int) -> list[object]:
-        """A column beside the times; an absent or a short one is filled with nothing."""
-        found = answer.get(name)
-        column = found if isinstance(found, list) else []
-        return (column + [None] * count)[:count]
+        """A column beside the times; an absent one holds nothing. Raises NoLive if it does not fit them."""
+        column = rows(answer.get(name) or [], name) or [None] * count
+        if len(column) != count:
+            raise NoLive(f"{name} has {len(column)} values for {count} times")
+        return column
 
     @staticmethod
     def _slots(times: list[float | None], known: list[object], ahead: list[object]) -> list[Slot | None]:
@@ -75,3 +80,9 @@ class EnergyCharts:
                 value, kind = grams(ahead[index]), "forecast"
             found.append(slot(from_s, from_s + step_s if from_s is not None else None, value, kind))
         return found
+
+
+def _code(zone: str) -> str | None:
+    """The lower-case code of the country that a zone lies in."""
+    code = zone.partition("-")[0].lower()
+    return code if len(code) == 2 and code.isascii() and code.isalpha() else None

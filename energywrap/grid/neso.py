@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from energywrap.errors import UserError
 from energywrap.grid.answers import good, grams, instant_s, rows, slot, table, utc
 from energywrap.grid.client import NoLive
 from energywrap.model import Live, Place
@@ -26,19 +25,25 @@ class Neso:
     title = "Carbon Intensity API, National Energy System Operator"
     forecasts = True
 
+    def check(self, wanted: str | None) -> None:
+        """Raise UserError for what is neither a region's number nor the first part of a postcode."""
+        if wanted is None:
+            return
+        if wanted.isascii() and wanted.isdecimal():
+            if len(wanted) > 2 or int(wanted) not in REGIONS:
+                raise UserError(f"{self.name} has no region {wanted}", "1 to 17 are known; 13 is London")
+        elif not (wanted.isascii() and wanted.isalnum() and 2 <= len(wanted) <= 4):
+            why = f"{wanted!r} is for {self.name} no region and no first part of a postcode"
+            raise UserError(why, "such as neso:13 or neso:RG10")
+
     def zone_of(self, place: Place, wanted: str | None) -> str:
-        """The zone as it calls it. Raises NoLive outside Great Britain."""
-        if wanted is None or wanted.upper() == WHOLE:
-            if place.zone.partition("-")[0] != COUNTRY and wanted is None:
-                raise NoLive(f"it knows Great Britain alone, and this is {place.zone}")
-            return WHOLE
-        if wanted.isdecimal():
-            if int(wanted) not in REGIONS:
-                raise NoLive(f"it has no region {wanted}", "--grid neso:13 is London; 1 to 17 are known")
-            return wanted
-        if not wanted.isalnum() or not 2 <= len(wanted) <= 4:
-            raise NoLive(f"{wanted!r} is no region and no first part of a postcode", "--grid neso:RG10")
-        return wanted.upper()
+        """The zone as it calls it. Raises NoLive outside Great Britain, UserError for a malformed zone."""
+        self.check(wanted)
+        if wanted is not None:
+            return str(int(wanted)) if wanted.isdecimal() else wanted.upper()
+        if place.zone.partition("-")[0] != COUNTRY:
+            raise NoLive(f"it knows Great Britain alone, and this is {place.zone}", "another --grid, or none")
+        return WHOLE
 
     def fetch(self, client: Client, zone: str, from_s: float, to_s: float) -> Live:
         """What it knows of that time. Raises NoLive."""
@@ -57,9 +62,9 @@ class Neso:
             accounting="consumption",
             source=f"{self.title}, {zone}",
             licence="CC-BY-4.0",
-            fetched_at_s=time.time(),
+            fetched_at_s=client.now_s(),
             cached=False,
-            slots=good(_slot(each) for each in _entries(answer)),
+            slots=good((_slot(each) for each in _entries(answer)), client),
         )
 
 
