@@ -61,7 +61,8 @@ class Journal:
                 os.rename(temporary, self.path)
         except OSError:
             os.close(fd)
-            os.unlink(temporary)
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
             raise
         self._let_go()
         self._fd, self._lines = fd, 1

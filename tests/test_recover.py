@@ -63,6 +63,9 @@ class Home:
     def found(self) -> list[Path]:
         return sorted(self.journals.glob("*")) if self.journals.exists() else []
 
+    def whole(self) -> list[Path]:
+        return [path for path in self.found() if path.suffix == journal.SUFFIX]
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -72,7 +75,7 @@ def home(tmp_path: Path) -> Home:
 def killed(home: Home, *words: str) -> None:
     """A run whose wrapper was killed after its first checkpoint."""
     run = home.start(*words, "sleep", "1000")
-    until(lambda: bool(home.found()), "there is a journal")
+    until(lambda: bool(home.whole()), "there is a journal")
     run.kill()
     run.communicate()
 
@@ -84,7 +87,7 @@ def test_a_short_run_leaves_no_journal(home: Home) -> None:
 
 def test_a_run_takes_its_journal_away_when_its_report_is_written(home: Home) -> None:
     run = home.start("sleep", "1000")
-    until(lambda: bool(home.found()), "there is a journal")
+    until(lambda: bool(home.whole()), "there is a journal")
     run.terminate()
     run.communicate()
 
@@ -134,7 +137,7 @@ def test_recover_overwrites_nothing(home: Home, tmp_path: Path) -> None:
 
 def test_a_run_that_lives_is_left_alone(home: Home) -> None:
     run = home.start("sleep", "1000")
-    until(lambda: bool(home.found()), "there is a journal")
+    until(lambda: bool(home.whole()), "there is a journal")
 
     done = home.call("recover")
 
@@ -158,7 +161,7 @@ def test_killed_at_any_moment_a_run_loses_at_most_what_followed_its_last_checkpo
     chance = random.Random(1)
     runs = [home.start("sleep", "1000") for _ in range(10)]
     began_s = time.monotonic()
-    until(lambda: len(home.found()) == len(runs), "each has a journal")
+    until(lambda: len(home.whole()) == len(runs), "each has a journal")
     lived_s = {}
     for run, moment_s in zip(runs, sorted(chance.uniform(1.5, 9) for _ in runs)):
         until(lambda moment_s=moment_s: time.monotonic() > began_s + moment_s, "a random moment")  # type: ignore[misc]
@@ -292,7 +295,7 @@ def test_a_journal_that_makes_no_report_is_said_once_and_put_aside(home: Home) -
 
 def test_a_journal_that_somebody_has_cleared_away_is_no_matter(home: Home) -> None:
     run = home.start("--strict", "sleep", "1000")
-    until(lambda: bool(home.found()), "there is a journal")
+    until(lambda: bool(home.whole()), "there is a journal")
     for path in home.found():
         path.unlink()
     run.terminate()
