@@ -18,7 +18,7 @@ else:
     from _frozen_importlib import ModuleSpec
     from _frozen_importlib_external import MAGIC_NUMBER  # importlib.util takes 4 ms to load
 
-OWN_FAILURE = 125
+OWN_FAILURE, OVER_BUDGET = 125, 124
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -137,6 +137,8 @@ def _run(arguments: list[str]) -> None:
     else:
         if outcome.failed:
             os._exit(OWN_FAILURE)
+        if outcome.over_budget:
+            os._exit(OVER_BUDGET)
         try:
             from energywrap import leave
 

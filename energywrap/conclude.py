@@ -97,6 +97,9 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
     """Assemble the report, write it and show it. Raises NotWritten, after showing it all the same."""
     settings = accepted.settings
     report = assemble(_facts(accepted, measured, words), settings)
+    leash = measured.seen.leash
+    if leash is not None:
+        report = replace(report, warnings=(*report.warnings, *leash.close(report)))
     text = document.text(report)
     target = accepted.target or reportfile.in_state_folder(os.environ, report.started_at, report.run_id)
     path, failure = target.path, None

@@ -62,6 +62,10 @@ class Settings:
     memory_gb: float | None
     arch: str | None
     no_rest: bool
+    max_energy: str | None
+    max_co2e: str | None
+    on_exceed: str
+    grace: float
     quiet: bool
     strict: bool
     no_color: bool

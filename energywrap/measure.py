@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from energywrap.accounting import Meter
+    from energywrap.budget import Limits
     from energywrap.config import Settings
     from energywrap.extras import Extras
+    from energywrap.fold import Fold
     from energywrap.journal import Journal
     from energywrap.keeper import Keeper
-    from energywrap.model import Baseline, Git
+    from energywrap.leash import Leash
+    from energywrap.model import Baseline, Git, Snapshot
     from energywrap.reportfile import Target
     from energywrap.runner import Child
     from energywrap.tee import Tee
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 
 
 EXTRAS = ("include", "per", "stores", "for_days", "price", "water")  # settings that are taken apart
+BUDGET = ("max_energy", "max_co2e", "on_exceed")
 # what the report will need, in an order in which none brings many others along
 AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.watts", "power_model",
          "machine.identify", "sources.modelled", "tables", "attribution", "console", "facility", "grid.table",
@@ -61,6 +65,7 @@ class Accepted:
     started_at_s: float
     baseline: Baseline | None  # the idle machine, where it is to be measured just before the command
     extras: Extras | None  # what is asked for beside the usual, taken apart; None: nothing is
+    limits: Limits | None  # what the run may use
     waited: str | None  # what waiting for a green hour has come to
 
 
@@ -92,6 +97,13 @@ class Observation:
     network_before: int | None
     whereabouts: Whereabouts
     tee: Tee | None
+    leash: Leash | None
+
+    def note(self, fold: Fold, now: Snapshot) -> None:
+        """Whatever looks at the readings while the command runs."""
+        self.keeper.note(fold, now)
+        if self.leash is not None:
+            self.leash.note(fold, now)
 
 
 @record
@@ -100,6 +112,7 @@ class Outcome:
 
     ending: Ending
     failed: bool
+    over_budget: bool  # the command was ended for its budget
 
 
 def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
@@ -110,30 +123,36 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     ours = Spared()
     sampler = ours.attempt(lambda: observe(accepted))
     tee = ours.attempt(lambda: listen(accepted))
+    leash = ours.attempt(lambda: hold(accepted))
     alone = accepted.settings.no_die_with_parent
     child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
     if tee is not None:
         tee.started()
     meter = ours.attempt(lambda: accounting.watch(child.pid))
     seen: list[Observation] = []
-    chores = meanwhile(inherited, lambda: seen.extend(follow(sampler, meter, child, accepted, words, tee)))
+    chores = meanwhile(
+        inherited, lambda: seen.extend(follow(sampler, meter, child, accepted, words, tee, leash))
+    )
 
     def idle() -> bool:
         return ours.attempt(lambda: next(chores, False)) or False
 
     started_s = time.monotonic()
     runner.release(child)
-    ending = waiting.wait(child, signals, idle, lambda: ours.attempt(lambda: go_on(seen)))
+    ending = waiting.wait(child, signals, idle, lambda: ours.attempt(lambda: go_on(seen)), leash)
     duration_s = time.monotonic() - started_s
     if tee is not None:
         tee.finish()
     waiting.confirm(child, words[0])
+    if leash is not None:
+        ours.attempt(leash.finish)
     while not seen and idle():
         pass
     if seen:
         ours.attempt(lambda: report(accepted, seen[0], child, ending, duration_s, words))
         Spared().attempt(report_others)  # their trouble is not this run's
-    return Outcome(ending, failed=ours.trouble and accepted.settings.strict and ending.code == 0)
+    failed = ours.trouble and accepted.settings.strict and ending.code == 0
+    return Outcome(ending, failed, over_budget=leash is not None and leash.ended)
 
 
 def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
@@ -167,14 +186,23 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
 
         origin = settings.origin["meter"]
         meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
-    extras = _asked_for(settings)
+    extras, limits = _asked_for(settings), _limits(settings)
     idle = None
     if settings.baseline is not None:
         from energywrap import baseline
 
         idle = baseline.measure(settings, settings.baseline, waiting.pause)
     waited = _wait_for_green(settings)
-    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle, extras, waited)
+    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle, extras, limits, waited)
+
+
+def _limits(settings: Settings) -> Limits | None:
+    """What the run may use, if that is limited. Raises UserError."""
+    if all(settings.origin[name] == "default" for name in BUDGET):
+        return None
+    from energywrap import budget
+
+    return budget.limits(settings)
 
 
 def _wait_for_green(settings: Settings) -> str | None:
@@ -216,6 +244,15 @@ def listen(accepted: Accepted) -> Tee | None:
         return Tee(unit.pattern)
     except (OSError, RuntimeError) as err:
         raise UserError(f"--per: what the command prints cannot be read: {err}") from err
+
+
+def hold(accepted: Accepted) -> Leash | None:
+    """What keeps the command to its budget, if it has one."""
+    if accepted.limits is None:
+        return None
+    from energywrap.leash import Leash
+
+    return Leash(accepted.limits, accepted.settings)
 
 
 def observe(accepted: Accepted) -> Sampler:
@@ -260,6 +297,7 @@ def follow(
     accepted: Accepted,
     words: Sequence[str],
     tee: Tee | None,
+    leash: Leash | None,
 ) -> list[Observation]:
     """The watched command; nothing after a failure of ours."""
     from energywrap.accounting import network
@@ -288,7 +326,10 @@ def follow(
         network_before=network.moved_bytes(),
         whereabouts=whereabouts,
         tee=tee,
+        leash=leash,
     )
+    if leash is not None:
+        leash.follow(seen)
     return [seen]
 
 
@@ -297,7 +338,7 @@ def go_on(seen: Sequence[Observation]) -> None:
     gc.freeze()  # what is loaded by now stays
     gc.enable()
     for each in seen:
-        each.sampler.start(each.keeper.note)
+        each.sampler.start(each.note)
         each.provenance.git()
 
 

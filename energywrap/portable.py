@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from subprocess import Popen
     from types import FrameType
+
+    from energywrap.leash import Leash
 else:
     import _signal
 
@@ -88,7 +90,11 @@ def release(child: Child) -> None:
 
 
 def wait(
-    child: Child, signals: Signals, idle: Callable[[], bool], when_alive: Callable[[], object]
+    child: Child,
+    signals: Signals,
+    idle: Callable[[], bool],
+    when_alive: Callable[[], object],
+    leash: Leash | None = None,
 ) -> Ending:
     """Pass signals on until the command has ended.
 
@@ -99,7 +105,10 @@ def wait(
         return Ending(0, None, core_dumped=False, cpu_s=0.0, max_rss_bytes=0)  # `confirm` says why
     rest, began_s = Rest(signals.process), time.monotonic()
     busy, young = True, True
+    rest_s = leash.rest_s() if leash is not None else 3600.0
     while (ending := rest.ending()) is None:
+        if leash is not None:
+            leash.step(child.pid)
         left_s = began_s + FOLLOWED_AFTER_S - time.monotonic()
         if busy:
             busy = idle()
@@ -107,7 +116,7 @@ def wait(
             young = False
             when_alive()
         else:
-            rest.for_s(left_s if young else 3600.0)
+            rest.for_s(left_s if young else rest_s)
     return ending
 
 

@@ -145,20 +145,31 @@ def _any_modelled(facts: Facts) -> bool:
     return any(part.source.startswith("model:") for part in facts.total.components)
 
 
-def _scopes(facts: Facts) -> dict[str, Scope]:
-    energies = facts.total.components
-    if not energies:
-        return {"machine": footprint.nothing(), "command": footprint.nothing()}
-    meter = facts.total.meter
+def machine_scope(total: Total, intensity: CarbonIntensity, facility: Facility) -> Scope:
+    """The whole machine's energy and CO2e, with their intervals."""
+    if not total.components:
+        return footprint.nothing()
+    machine = footprint.assess(_whole(total), intensity, facility)
+    return replace(machine, method="all that ran on the machine while the command ran")
+
+
+def _whole(total: Total) -> attribution.Joules:
+    """What the machine used: a meter's word where it saw no less than the parts, else their sum."""
+    energies, meter = total.components, total.meter
     parts_j = sum(e.energy_j for e in energies)
     summed = (meter,) if meter is not None and meter.energy_j >= parts_j else energies
     value = sum(e.energy_j for e in summed)
-    bounds = (facts.total.whole,) if facts.total.whole is not None else summed
+    bounds = (total.whole,) if total.whole is not None else summed
     low, high = sum(e.low_j for e in bounds), sum(e.high_j for e in bounds)
     low = max(low, max(e.low_j for e in energies))  # the whole is no less than each of its parts
-    whole = attribution.Joules(value, min(value, low), max(value, high))
-    machine = footprint.assess(whole, facts.intensity, facts.facility)
-    machine = replace(machine, method="all that ran on the machine while the command ran")
+    return attribution.Joules(value, min(value, low), max(value, high))
+
+
+def _scopes(facts: Facts) -> dict[str, Scope]:
+    machine = machine_scope(facts.total, facts.intensity, facts.facility)
+    if not facts.total.components:
+        return {"machine": machine, "command": footprint.nothing()}
+    whole = _whole(facts.total)
     if facts.share is None:
         command = replace(
             footprint.nothing(), method="the machine's or the command's CPU time could not be read"

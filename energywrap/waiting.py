@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from energywrap.canary import Canary
+    from energywrap.leash import Leash
     from energywrap.runner import Child, Signals
 else:
     import _signal
@@ -73,17 +74,23 @@ def refusal(name: str, number: int) -> NotStarted:
 
 
 def wait(
-    child: Child, signals: Signals, idle: Callable[[], bool], when_alive: Callable[[], object]
+    child: Child,
+    signals: Signals,
+    idle: Callable[[], bool],
+    when_alive: Callable[[], object],
+    leash: Leash | None = None,
 ) -> Ending:
     """Serve signals until the command has ended.
 
     `idle` is called again and again while nothing happens, until it has nothing left to do (False); but not
-    before the command has surely got a CPU. `when_alive` is called once the command has lived 50 ms.
+    before the command has surely got a CPU. `when_alive` is called once the command has lived 50 ms. The
+    leash is looked after for as long as the command's process number cannot be another's.
     """
     ears, ending, began_s = Ears(), None, time.monotonic()
     busy, young = True, True
+    rest_s = leash.rest_s() if leash is not None else 3600.0
     while ending is None:
-        due_s = STARTED_AFTER_S if busy else FOLLOWED_AFTER_S if young else 3600.0
+        due_s = STARTED_AFTER_S if busy else FOLLOWED_AFTER_S if young else rest_s
         since_s = time.monotonic() - began_s if busy or young else 0.0
         info = _signal.sigtimedwait(signals.caught, max(0.0, due_s - since_s))
         if info is None and busy:
@@ -98,6 +105,8 @@ def wait(
             to_all = ears.heard(info.si_signo) or _is_continued(info.si_signo, child)
             if not to_all and _is_for_command(info, child):
                 _send(child.pid, info.si_signo)
+        if leash is not None and ending is None:
+            leash.step(child.pid)
     ears.close()
     return ending
 

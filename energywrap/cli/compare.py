@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from energywrap import comparison
+from energywrap import amounts, comparison
 from energywrap.cli.history import Ledger, settings_of
 from energywrap.cli.listing import listing
 from energywrap.comparison import Comparison, Quantity
@@ -22,8 +22,6 @@ from energywrap.record import replace
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 3
 FIELDS = ("label", "project", "stage", "branch")
-ENERGY = {"uj": 1e-6, "mj": 1e-3, "j": 1.0, "kj": 1e3, "Mj": 1e6, "wh": 3600.0, "kwh": 3.6e6}
-MASS = {"ug": 1e-6, "mg": 1e-3, "g": 1.0, "kg": 1e3, "t": 1e6}
 HEADS = ("", "A", "B", "B / A", "P5 to P95", "p", "")
 
 
@@ -92,13 +90,13 @@ def _limit(reports: Sequence[RunReport], scope: str, energy: str | None, co2e: s
     from energywrap import stats
 
     outcome = PASS
-    for option, text, units, name, words in (
-        ("--max-energy", energy, ENERGY, "energy_j", joules),
-        ("--max-co2e", co2e, MASS, "co2e_g", grams),
+    for option, text, amount, name, words in (
+        ("--max-energy", energy, amounts.energy_j, "energy_j", joules),
+        ("--max-co2e", co2e, amounts.mass_g, "co2e_g", grams),
     ):
         if text is None:
             continue
-        limit = _amount(text, units, option)
+        limit = amount(text, option)
         values = [getattr(report.scopes[scope], name) for report in reports]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
@@ -128,20 +126,6 @@ def _runs(text: str, ledger: str | None) -> list[RunReport]:
     if not found:
         raise UserError(f"no run in the ledger has {text}", "`energywrap history` lists them")
     return found
-
-
-def _amount(text: str, units: dict[str, float], option: str) -> float:
-    """A number with one of the units. Raises UserError."""
-    number = text.strip().rstrip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    unit = text.strip()[len(number) :]
-    size = units.get(unit) or units.get("Mj" if unit == "MJ" else unit.lower())
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if size is None or not 0 <= value < float("inf"):
-        raise UserError(f"{option} {text!r} is no amount", f"a number with one of {', '.join(units)}")
-    return value * size
 
 
 def _part(text: str) -> float:

@@ -15,7 +15,7 @@ Options end at the first word that is none; everything from COMMAND on belongs t
 signals and exit status stay its own. The table goes to stderr, the JSON report to a file.
 
 Exit status: the command's own; 125 if energywrap itself fails before the command starts, 126 if the command
-cannot be run, 127 if it is not found.
+cannot be run, 127 if it is not found; 124 if it was ended for its budget (--on-exceed term).
 """
 
 

@@ -1,0 +1,133 @@
+"""The budget of a run that is going on: watched on the sampler's thread, kept to on the main one."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from energywrap import balance, budget, facility, grid, plan, report, syscalls
+from energywrap.accounting import memory
+from energywrap.console import say
+from energywrap.formats.quantities import grams, joules, seconds
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+
+    from energywrap.budget import Limits, Spent
+    from energywrap.config import Settings
+    from energywrap.fold import Fold
+    from energywrap.measure import Observation
+    from energywrap.model import RunReport, Snapshot
+else:
+    import _signal
+
+LOOK_S, NAP_S = 0.5, 0.05
+KILL = getattr(_signal, "SIGKILL", _signal.SIGTERM)
+
+
+class Leash:
+    """Warns when the machine's use comes near a limit; ends the command's processes beyond it if asked."""
+
+    def __init__(self, given: Limits, settings: Settings) -> None:
+        self._limits, self._settings = given, settings
+        self._budget = budget.Budget(given, {"max_energy": joules, "max_co2e": grams})
+        self._said: list[str] = []
+        self._seen: Observation | None = None
+        self._tree: dict[int, str] = {}  # the processes that were told to end, by when they started
+        self._deadline_s = float("inf")
+        self.ended = False  # whether the command was told to end
+
+    def follow(self, seen: Observation) -> None:
+        """What is measured of the run."""
+        self._seen = seen
+
+    def note(self, fold: Fold, now: Snapshot) -> None:
+        """Look at what is spent. On the sampler's thread: trouble here must not end the readings."""
+        if self._seen is None:
+            return
+        try:
+            total = balance.total(plan.choose(self._seen.sources.channels), fold.tallies, now.at_s)
+            place = self._seen.whereabouts.place()
+            intensity = grid.lookup(self._settings, place)
+            scope = report.machine_scope(total, intensity, facility.resolve(self._settings, place))
+        except Exception as problem:
+            self._seen = None
+            self._tell([f"the budget is watched no more: {problem!r}"])
+            return
+        self._look(budget.Spent(scope.energy_j, scope.co2e_g), now.at_s)
+
+    def _look(self, spent: Spent, at_s: float) -> None:
+        self._tell(self._budget.look(spent, f"after {seconds(at_s)}"))
+
+    def _tell(self, lines: list[str]) -> None:
+        self._said += lines
+        for line in lines:
+            say(line)
+
+    def rest_s(self) -> float:
+        """How long the main thread may rest before it looks here again."""
+        return LOOK_S if self._limits.term else 3600.0
+
+    def step(self, pid: int) -> None:
+        """On the main thread, while the command has not been reaped: TERM, and KILL after the grace."""
+        if not self._limits.term or not self._budget.exceeded:
+            return
+        if not self.ended:
+            self.ended = True
+            self._deadline_s = time.monotonic() + self._limits.grace_s
+            self._remember(pid)
+            self._send(_signal.SIGTERM)
+        elif time.monotonic() >= self._deadline_s:
+            self._remember(pid)
+            self._send(KILL)
+
+    def finish(self) -> None:
+        """The command itself has ended: what else was told to end gets the rest of its grace."""
+        while self.ended and self._living() and time.monotonic() < self._deadline_s:
+            time.sleep(NAP_S)
+        if self.ended:
+            self._send(KILL)
+
+    def close(self, made: RunReport) -> tuple[str, ...]:
+        """What is to stand in the report: limits that were reached, also by runs too short to be watched."""
+        scope = made.scopes["machine"]
+        spent = budget.Spent(scope.energy_j, scope.co2e_g)
+        self._look(spent, made.duration_s)
+        self._tell(self._budget.unknown(spent))
+        end = "the command was ended for its budget: TERM" + (
+            f", and KILL after {seconds(self._limits.grace_s)}" if made.signal == KILL else ""
+        )
+        return (*self._said, *((end,) if self.ended else ()))
+
+    def _remember(self, pid: int) -> None:
+        for each in memory.tree(pid):
+            started = _started(each)
+            if started is not None:
+                self._tree.setdefault(each, started)
+        if not syscalls.LINUX:
+            self._tree.setdefault(pid, "")
+
+    def _living(self) -> bool:
+        return any(started and _started(pid) == started for pid, started in self._tree.items())
+
+    def _send(self, number: int) -> None:
+        """To every one of them that is still the process it was; and have the stopped ones go on."""
+        for pid, started in self._tree.items():
+            if started and _started(pid) != started:
+                continue
+            for each in (number, *syscalls.numbers("SIGCONT")):
+                try:
+                    os.kill(pid, each)
+                except (ProcessLookupError, PermissionError):
+                    break  # it has just ended, or is another user's
+
+
+def _started(pid: int) -> str | None:
+    """When a living process started, by the kernel's clock; None for one that is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
