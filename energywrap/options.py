@@ -82,7 +82,7 @@ OPTIONS = (
            "Warn at 80 % and at 100 % of this energy of the machine (2MJ, 0.5kWh); see --on-exceed."),
     Option("max_co2e", ("--max-co2e",), TEXT, "AMOUNT", "The same for its CO2e (500g)."),
     Option("on_exceed", ("--on-exceed",), TEXT, "warn|term",
-           "At a limit: only warn, or end the command (TERM, after --grace KILL; then the status is 124).",
+           "At a limit: only warn, or end the command by TERM and later KILL; then the status is 124.",
            "warn"),
     Option("grace", ("--grace",), NUMBER, "SECONDS", "Time between TERM and KILL.", 10.0, 0.0, 3600.0),
     Option("config", ("--config",), PATH, "FILE",
