@@ -78,6 +78,9 @@ OPTIONS = (
     Option("ledger", ("--ledger",), TEXT, "FILE|URL",
            "Keep the run's report in this ledger: a file, or postgresql://... (default: one of the user's)."),
     Option("no_ledger", ("--no-ledger",), FLAG, "", "Keep no record of this run in the ledger.", False),
+    Option("ci", ("--ci",), TEXT, "TARGETS",
+           "After the run, write its figures for github, gitlab, jenkins, github-action-benchmark or bencher "
+           "(comma list); auto: what GitHub Actions names; off.", "auto"),
     Option("config", ("--config",), PATH, "FILE",
            "Read settings from FILE instead of ./energywrap.toml or [tool.energywrap] in ./pyproject.toml.",
            in_files=False),
