@@ -24,7 +24,10 @@ from energywrap.record import replace
 GOLDEN = Path(__file__).parent / "golden"
 LIMIT = 64 * 1024
 DOTENV_BYTES, DOTENV_VARIABLES = 5 * 1024, 20  # GitLab's limits
-EVIL = "`$(id)` | <b>x</b> [a](http://b) <!-- --> | ::error::x @all \\| &amp; \"'\n::warning::y\r\n| a | b |\n\n# h"
+EVIL = (
+    "`$(id)` | <b>x</b> [a](http://b) <!-- --> | ::error::x @all \\| &amp; \"'"
+    "\n::warning::y\r\n| a | b |\n\n# h"
+)
 SMALLER_IS_BETTER = {
     "type": "array",
     "items": {

@@ -65,7 +65,8 @@ def _one(report: RunReport) -> str:
         ("Command's share", joules(report.scopes["command"].energy_j)),
         (
             "Grid",
-            f"{_text(carbon.zone)} ({_sentence(carbon.zone_name)}), {carbon.intensity_g_per_kwh:.3g} gCO2e/kWh "
+            f"{_text(carbon.zone)} ({_sentence(carbon.zone_name)}), "
+            f"{carbon.intensity_g_per_kwh:.3g} gCO2e/kWh "
             f"({carbon.intensity_low_g_per_kwh:.3g} to {carbon.intensity_high_g_per_kwh:.3g})",
         ),
         ("Basis", figures.basis(report) or "-"),
