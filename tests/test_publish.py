@@ -178,6 +178,11 @@ def step(number: int, folder: Path, **given: str) -> Outcome:
     inputs = {name: str(each.get("default", "")) for name, each in found["inputs"].items()}
     inputs |= {"python": sys.executable} | {name.replace("_", "-"): value for name, value in given.items()}
     one = found["runs"]["steps"][number]
+    ours = folder / "energywrap-venv" / "bin"
+    if number == 1:  # as the step before has left it
+        ours.mkdir(parents=True)
+        (ours / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        (ours / "python").chmod(0o755)
     script = folder / "step.sh"
     script.write_text(one["run"])
     env = {
@@ -200,7 +205,13 @@ def _bash(script: Path, folder: Path, changes: Mapping[str, str | None]) -> Outc
 
 
 def test_the_action_passes_a_command_on_as_it_is(tmp_path: Path) -> None:
-    done = step(1, tmp_path, command=COMMAND, label='a $(touch bad) `b` "c"', args="--zone\nFR")
+    done = step(
+        1,
+        tmp_path,
+        command=f"{COMMAND}\nenv | grep ^EW_ || true",
+        label='a $(touch bad) `b` "c"',
+        args="--zone\nFR",
+    )
 
     assert done.status == 0, done.err
     assert done.out == "it's quoted backticks substituted\nsecond | line\n"
@@ -227,7 +238,10 @@ def test_the_action_fails_where_more_is_used_than_allowed(limit: str, status: in
 )
 def test_the_action_installs_what_it_is_told(version: str, installed: str, tmp_path: Path) -> None:
     stub = tmp_path / "python"
-    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.write_text(
+        '#!/bin/sh\nprintf "%s\\n" "$@"\n'
+        '[ "$2" != venv ] || { mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; }\n'
+    )
     stub.chmod(0o755)
 
     assert step(0, tmp_path, version=version, python=str(stub)).out.splitlines()[-2:] == ["--", installed]

@@ -29,7 +29,7 @@ class Figure:
 def name(report: RunReport) -> str:
     """The run's label, else its command's program without the folder: what charts go by."""
     program = report.command[0].rpartition("/")[2] if report.command else ""
-    return cut(printable(report.label or program or "run"), LONGEST)
+    return shown(report.label or program or "run", LONGEST)
 
 
 def distinct(reports: Sequence[RunReport]) -> list[tuple[str, RunReport]]:
@@ -92,6 +92,10 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def cut(text: str, longest: int) -> str:
-    """The text, or its beginning with three dots."""
+def shown(text: str, longest: int) -> str:
+    """The text on one line with its control characters spelled out, or the beginning of that."""
+    return _cut(printable(_cut(text, longest + 1)), longest)
+
+
+def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[: longest - 3]}..."

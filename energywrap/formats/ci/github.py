@@ -50,7 +50,7 @@ def warning(report: RunReport) -> str | None:
         return None
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
     title = _property(f"energywrap: {figures.name(report)}")
-    return f"::warning title={title}::{_data(figures.cut(said[0], 4 * SENTENCE) + more)}"
+    return f"::warning title={title}::{_data(figures.shown(said[0], 4 * SENTENCE) + more)}"
 
 
 def _one(report: RunReport) -> str:
@@ -138,7 +138,7 @@ def _ending(report: RunReport) -> str:
 def _command(report: RunReport) -> str:
     import shlex
 
-    return _code(figures.cut(printable(shlex.join(report.command)), COMMAND))
+    return _code(figures.shown(shlex.join(report.command), COMMAND))
 
 
 def _code(text: str) -> str:
@@ -148,7 +148,7 @@ def _code(text: str) -> str:
 
 def _sentence(text: str) -> str:
     """A sentence of ours that may hold words of the user."""
-    return _text(figures.cut(printable(text), SENTENCE)).replace("&#64;", "&#64;&#8203;")
+    return _text(figures.shown(text, SENTENCE)).replace("&#64;", "&#64;&#8203;")
 
 
 def _text(text: str) -> str:
