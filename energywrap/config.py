@@ -52,6 +52,7 @@ class Settings:
     stage: str | None
     ledger: str | None
     no_ledger: bool
+    ci: str
     source: str | None
     meter: str | None
     sudo: bool

@@ -186,6 +186,10 @@ def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
 
         origin = settings.origin["meter"]
         meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
+    if settings.origin["ci"] != "default":
+        from energywrap import publish
+
+        publish.targets(settings.ci, "--ci" if settings.origin["ci"] == "flag" else settings.origin["ci"])
     extras, limits = _asked_for(settings), _limits(settings)
     idle = None
     if settings.baseline is not None:

@@ -85,6 +85,9 @@ OPTIONS = (
            "At a limit: only warn, or end the command by TERM and later KILL; then the status is 124.",
            "warn"),
     Option("grace", ("--grace",), NUMBER, "SECONDS", "Time between TERM and KILL.", 10.0, 0.0, 3600.0),
+    Option("ci", ("--ci",), TEXT, "TARGETS",
+           "After the run, write its figures for github, gitlab, jenkins, github-action-benchmark or bencher "
+           "(comma list); auto: what GitHub Actions names; off.", "auto"),
     Option("config", ("--config",), PATH, "FILE",
            "Read settings from FILE instead of ./energywrap.toml or [tool.energywrap] in ./pyproject.toml.",
            in_files=False),

@@ -17,6 +17,7 @@ from energywrap.cli import (
     forecast,
     history,
     model,
+    publish,
     recover,
     run,
     show,
@@ -64,6 +65,7 @@ app.command("total")(total.total)
 app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
 app.command("check")(compare.check)
+app.command("publish")(publish.publish)
 app.command("import")(exchange.take)
 app.command("export")(exchange.give)
 app.command("prune")(exchange.prune)

@@ -1,0 +1,1 @@
+"""What CI systems read: from reports to text, nothing else. Pure."""

@@ -1,0 +1,110 @@
+"""Getting a run's figures to the CI system that it ran in: which one, which files, and what was written."""
+
+from __future__ import annotations
+
+import os
+
+from energywrap.errors import UserError
+from energywrap.reportfile import NONBLOCK
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from energywrap.model import RunReport
+
+GITHUB, GITLAB, JENKINS = "github", "gitlab", "jenkins"
+BENCHMARK, BENCHER = "github-action-benchmark", "bencher"
+TARGETS = (GITHUB, GITLAB, JENKINS, BENCHMARK, BENCHER)
+AUTO, OFF = "auto", "off"
+SUMMARY, OUTPUT = "GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"
+
+
+def targets(text: str, where: str) -> tuple[str, ...]:
+    """The targets of a comma list. Raises UserError for a word that is none."""
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+    for word in words:
+        if word not in TARGETS and not (word in (AUTO, OFF) and len(words) == 1):
+            raise UserError(
+                f"{where}: {word!r} is no CI system", f"known: {', '.join(TARGETS)}; or {AUTO} or {OFF} alone"
+            )
+    return words
+
+
+def detected(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The CI systems that the environment tells of."""
+    found = []
+    if environ.get("GITHUB_ACTIONS") == "true":
+        found.append(GITHUB)
+    if environ.get("GITLAB_CI"):
+        found.append(GITLAB)
+    if environ.get("JENKINS_URL"):
+        found.append(JENKINS)
+    return tuple(found)
+
+
+def of_run(text: str, origin: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a run that has ended writes for: of its own accord only the files that GitHub has named."""
+    if text == OFF or ("ENERGYWRAP_RUN" in environ and origin != "flag"):
+        return ()  # the run that this one is part of says it all
+    if text != AUTO:
+        return targets(text, "ci")
+    asked = environ.get("GITHUB_ACTIONS") == "true" and (environ.get(SUMMARY) or environ.get(OUTPUT))
+    return (GITHUB,) if asked and "ENERGYWRAP_RUN" not in environ else ()
+
+
+def write(
+    reports: Sequence[RunReport], wanted: Sequence[str], folder: str, environ: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    """Write for the CI systems that are wanted: what was written, and what could not be."""
+    done: list[str] = []
+    failed: list[str] = []
+    for target in wanted:
+        pairs = _appended(reports, environ, failed) if target == GITHUB else _files(target, reports, folder)
+        for path, text in pairs:
+            try:
+                put(path, text, append=target == GITHUB)
+            except OSError as err:
+                failed.append(f"{target}: cannot write {path}: {err.strerror or err}")
+            else:
+                done.append(f"{target}: {'appended to' if target == GITHUB else 'wrote'} {path}")
+    return done, failed
+
+
+def put(path: str, text: str, *, append: bool = False) -> None:
+    """Write a file, or at its end; never held up by a pipe that nobody reads."""
+    mode = os.O_APPEND if append else os.O_TRUNC
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | mode | NONBLOCK, 0o666)
+    with os.fdopen(fd, "wb") as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
+
+
+def _appended(
+    reports: Sequence[RunReport], environ: Mapping[str, str], failed: list[str]
+) -> list[tuple[str, str]]:
+    """The files that GitHub has named, with what each of them gets."""
+    from energywrap.formats.ci import github
+
+    texts = {
+        SUMMARY: github.summary(reports),
+        OUTPUT: github.outputs(reports[-1], f"energywrap_{os.urandom(16).hex()}"),
+    }
+    failed += [
+        f"github: {name} is not set: nothing is written for it" for name in texts if not environ.get(name)
+    ]
+    return [(environ[name], text) for name, text in texts.items() if environ.get(name)]
+
+
+def _files(target: str, reports: Sequence[RunReport], folder: str) -> list[tuple[str, str]]:
+    from energywrap.formats.ci import benchmark, gitlab, junit
+
+    if target == BENCHMARK:
+        texts = {"energywrap-benchmark.json": benchmark.smaller_is_better(reports)}
+    elif target == BENCHER:
+        texts = {"energywrap-bencher.json": benchmark.bencher(reports)}
+    else:
+        texts = {"energywrap-junit.xml": junit.runs(reports)}
+    if target == GITLAB:
+        texts["energywrap-metrics.txt"] = gitlab.metrics(reports)
+        texts["energywrap.env"] = gitlab.dotenv(reports[-1])
+    return [(os.path.join(folder, name), text) for name, text in texts.items()]
