@@ -9,6 +9,7 @@ import typer
 
 from energywrap import __version__
 from energywrap.cli import (
+    bench,
     calibrate,
     compare,
     config,
@@ -63,6 +64,7 @@ app.command("history")(history.history)
 app.command("total")(total.total)
 app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
+app.command("bench", cls=bench.Paired)(bench.bench)
 app.command("check")(compare.check)
 app.command("import")(exchange.take)
 app.command("export")(exchange.give)
