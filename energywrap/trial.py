@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 import time
 
-from energywrap import throttle
+from energywrap import strays, throttle
 from energywrap.benching import plan, series
 from energywrap.benching.series import Bench, Idle, Run, Series
-from energywrap.errors import UserError
-from energywrap.measured import measured
+from energywrap.heard import heard
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import IO
 
     from energywrap.benching.plan import Command
     from energywrap.model import RunReport
-
-TELLING = 400  # of the last bytes of what a failed command wrote
 
 
 class Failed(Exception):
@@ -58,7 +53,6 @@ class Trial:
         self._idle: list[float | None] = [None, None]
         self._done = 0
         self._complete = False
-        self._cleanups: list[str] = []
 
     def bench(self) -> Bench:
         """All that was measured so far."""
@@ -74,6 +68,7 @@ class Trial:
 
     def run(self) -> None:
         """Measure everything. Raises Failed or UserError; the cleanups run in any case."""
+        strays.adopt()
         try:
             for line in dict.fromkeys(command.hooks.setup for command in self._commands):
                 self._hook("--setup", line)
@@ -126,7 +121,8 @@ class Trial:
         report, told = self._report(words, (*label, *terms.options))
         if not terms.regardless and (report.exit_code or report.signal):
             how = f"status {report.exit_code}" if report.signal is None else f"signal {report.signal}"
-            raise Failed(f"{command.line!r} failed with {how}{told}; --ignore-failure goes on regardless")
+            last = f" ({told})" if told else ""
+            raise Failed(f"{command.line!r} failed with {how}{last}; --ignore-failure goes on regardless")
         return report
 
     def _rest(self, end: int) -> None:
@@ -136,18 +132,9 @@ class Trial:
             report, _ = self._report(("sleep", f"{self._terms.idle_s:g}"), self._terms.options)
             self._idle[end] = series.power_w(report)
 
-    def _report(self, words: tuple[str, ...], options: tuple[str, ...]) -> tuple[RunReport, str]:
-        """A measured run, and the last words on stderr of one whose output is not shown."""
+    def _report(self, words: tuple[str, ...], options: tuple[str, ...]) -> tuple[RunReport, str | None]:
         own = () if self._terms.keep else ("--no-ledger",)
-        if self._terms.shown:
-            return measured(words, (*own, *options), stdout=None), ""
-        with tempfile.TemporaryFile() as heard:
-            try:
-                report = measured(words, (*own, *options), stderr=heard)
-            except UserError as failure:
-                raise UserError(failure.line(), _last(heard)) from failure
-            last = _last(heard)
-            return report, f" ({last})" if last else ""
+        return heard(words, (*own, *options), shown=self._terms.shown)
 
     def _hook(self, option: str, line: str | None, *, fatal: bool = True) -> None:
         if line is None:
@@ -158,10 +145,3 @@ class Trial:
         ).returncode
         if status and fatal and not self._terms.regardless:
             raise Failed(f"the {option} command {line!r} failed with status {status}")
-
-
-def _last(heard: IO[bytes]) -> str | None:
-    """The last line of a file."""
-    heard.seek(max(0, heard.seek(0, 2) - TELLING))
-    lines = heard.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), None)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OUTLYING = 3.5  # modified z-score: Iglewicz and Hoaglin 1993, How to Detect and Handle Outliers
 CONSISTENT = 0.6745  # the median absolute deviation of a normal distribution of deviation 1
 FEWEST_FOR_OUTLIERS = 5  # of three values one is always far, by their own measure
+LEAST_FAR = 0.05  # of the median: where nearly all are equal, trifles would be far
 FEWEST_FOR_TREND = 8  # below, the normal approximation of Mann's test is not good
 TREND_ALPHA = 0.01
 LEAST_TREND = 0.01  # of the median, over all rounds: less is of no interest
@@ -84,12 +85,17 @@ def modified_z(numbers: Sequence[float]) -> list[float]:
 
 
 def outliers(series: Series) -> tuple[Run, ...]:
-    """Runs whose time or energy lies far from the others'."""
+    """Runs whose time or energy lies far from the others', by their spread and by a part of the median."""
     far: set[int] = set()
     for name in ("duration_s", "energy_j"):
         found = values(series, name) or []
         scores = modified_z(found) if len(found) >= FEWEST_FOR_OUTLIERS else []
-        far.update(number for number, score in enumerate(scores) if abs(score) > OUTLYING)
+        least = LEAST_FAR * stats.median(found) if found else 0.0
+        far.update(
+            number
+            for number, score in enumerate(scores)
+            if abs(score) > OUTLYING and abs(found[number] - stats.median(found)) > least
+        )
     return tuple(series.runs[number] for number in sorted(far))
 
 
