@@ -51,6 +51,7 @@ class Trial:
         self._runs: list[list[Run]] = [[] for _ in commands]
         self._times = [1] * len(commands)
         self._idle: list[float | None] = [None, None]
+        self._first: dict[int, Run] = {}  # the first runs that told the repetitions, and can stand
         self._done = 0
         self._complete = False
 
@@ -86,10 +87,12 @@ class Trial:
         whole = self._terms.rounds * len(self._commands)
         for round_, order in enumerate(plan.order(len(self._commands), self._terms.rounds), 1):
             for number in order:
-                if self._done:
-                    time.sleep(self._terms.cooldown_s)
-                self._tell(self._commands[number].line, self._done, whole)
-                self._runs[number].append(self._one(number, round_))
+                found = self._first.pop(number, None)
+                if found is None:
+                    time.sleep(self._terms.cooldown_s if self._done else 0)
+                    self._tell(self._commands[number].line, self._done, whole)
+                    found = self._one(number, round_)
+                self._runs[number].append(found)
                 self._done += 1
         self._tell("", whole, whole)
 
@@ -99,12 +102,15 @@ class Trial:
         self._tell(f"warming up {command.line}", 0, 0)
         warmed, settled = 0, terms.least_s <= 0
         while warmed < terms.warmup or not settled:
-            duration_s = self._measure(number).duration_s
+            time.sleep(terms.cooldown_s if number or warmed else 0)
+            run = self._one(number, 1)
             warmed += 1
-            wanted = plan.repetitions(self._times[number], duration_s, terms.least_s)
+            wanted = plan.repetitions(self._times[number], run.duration_s * run.repetitions, terms.least_s)
             # one run alone says little of a thousand: look once more, unless that is enough
             settled = settled or wanted == self._times[number] or self._times[number] > 1
             self._times[number] = wanted
+        if warmed and not terms.warmup and self._times[number] == 1:
+            self._first[number] = run  # nothing was changed by it: a long command is not run once in vain
 
     def _one(self, number: int, round_: int) -> Run:
         before = throttle.count(self._terms.sys_root)

@@ -20,7 +20,7 @@ class Progress:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._told: set[str] = set()
-        self._started_s = time.monotonic()
+        self._since: tuple[int, float] | None = None  # how many were done when
 
     def tell(self, what: str, done: int, whole: int) -> None:
         """What is on, and how many measurements of how many are done; `whole` is 0 outside of them."""
@@ -29,9 +29,11 @@ class Progress:
                 self._told.add(what)
                 say(f"measuring {what}")
             return
-        if whole and not done:
-            self._started_s = time.monotonic()
-        line = what if not whole else f"run {done + 1} of {whole}{self._left(done, whole)}: {what}"
+        if whole and self._since is None:
+            self._since = done, time.monotonic()
+        line = (
+            what if not whole else f"run {min(done + 1, whole)} of {whole}{self._left(done, whole)}: {what}"
+        )
         width = _width() - SPARE
         write_stderr(CLEAR + printable(line)[:width].encode("utf-8", "backslashreplace") if what else CLEAR)
 
@@ -41,9 +43,10 @@ class Progress:
             write_stderr(CLEAR)
 
     def _left(self, done: int, whole: int) -> str:
-        if not done:
+        before, since_s = self._since or (done, 0.0)
+        if done == before:
             return ""
-        left_s = (time.monotonic() - self._started_s) / done * (whole - done)
+        left_s = (time.monotonic() - since_s) / (done - before) * (whole - done)
         return f", about {seconds(max(1.0, left_s))} left"
 
 
