@@ -44,10 +44,11 @@ def doubts(bench: Bench) -> list[str]:
 def repetitions(bench: Bench) -> list[str]:
     """Which commands were repeated inside a measurement."""
     short = [each for each in bench.series if each.runs and each.repetitions > 1]
+    if not short:
+        return []
+    times = ", ".join(f"{_name(each)} {each.repetitions} times" for each in short)
     lines = [
-        f"{_name(each)}: {each.repetitions} repetitions in one measurement of at least about "
-        f"{bench.least_s:g} s; all figures are per repetition"
-        for each in short
+        f"repeated inside each measurement, for about {bench.least_s:g} s or more, figures per repetition: {times}"
     ]
     if any(each.command.hooks.prepare for each in short):
         lines.append("--prepare ran before each measurement, not before each repetition")

@@ -47,7 +47,7 @@ class Progress:
         if done == before:
             return ""
         left_s = (time.monotonic() - since_s) / (done - before) * (whole - done)
-        return f", about {seconds(max(1.0, left_s))} left"
+        return f", about {seconds(float(max(1, round(left_s))))} left"
 
 
 def _width() -> int:
