@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from energywrap.model import RunReport
 
+STDERR = 2
 TELLING = 400  # of the last bytes of what a command wrote
 
 
@@ -23,7 +24,7 @@ def heard(words: Sequence[str], options: Sequence[str], *, shown: bool) -> tuple
     before = strays.children()
     try:
         if shown:
-            return measured(words, options, stdout=None), None
+            return measured(words, options, stdout=STDERR), None
         with tempfile.TemporaryFile() as file:
             try:
                 report = measured(words, options, stderr=file)
@@ -39,4 +40,5 @@ def _last(file: IO[bytes]) -> str | None:
     """The last line of a file that says something."""
     file.seek(max(0, file.seek(0, 2) - TELLING))
     lines = file.read().decode("utf-8", "replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), None)
+    last = next((line.strip() for line in reversed(lines) if line.strip()), None)
+    return last.removeprefix("energywrap: ") if last else None

@@ -9,35 +9,21 @@ from energywrap import strays, throttle
 from energywrap.benching import plan, series
 from energywrap.benching.series import Bench, Idle, Run, Series
 from energywrap.heard import heard
-from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from energywrap.benching.plan import Command
+    from energywrap.benching.terms import Terms
     from energywrap.model import RunReport
+
+
+STDERR = 2  # what commands write is shown there: stdout is for the results
 
 
 class Failed(Exception):
     """A command or a hook failed: the line that says so."""
-
-
-@record
-class Terms:
-    """How to measure."""
-
-    rounds: int
-    warmup: int = 0
-    cooldown_s: float = 0.0
-    idle_s: float = 0.0
-    least_s: float = 0.5
-    regardless: bool = False
-    shown: bool = False
-    label: str | None = None
-    options: tuple[str, ...] = ()  # of `energywrap run`
-    keep: bool = False
-    sys_root: str = "/sys"
 
 
 class Trial:
@@ -145,7 +131,7 @@ class Trial:
     def _hook(self, option: str, line: str | None, *, fatal: bool = True) -> None:
         if line is None:
             return
-        stream = None if self._terms.shown else subprocess.DEVNULL
+        stream = STDERR if self._terms.shown else subprocess.DEVNULL
         status = subprocess.run(
             [*plan.SHELL, line], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
         ).returncode

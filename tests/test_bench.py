@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from commandline import START, Outcome, energywrap, environment, saved
 from energywrap import stats, throttle
-from energywrap.benching import exports, figures, plan, words
+from energywrap.benching import exports, figures, hyperfine, plan, words
 from energywrap.benching.plan import Command, Hooks
 from energywrap.benching.series import Bench, Idle, Run, Series
 from energywrap.errors import UserError
@@ -279,7 +279,7 @@ def test_hyperfines_shape_is_hyperfines() -> None:
     found = replace(
         WHOLE, series=(replace(FRUGAL, command=replace(FRUGAL.command, parameters={"n": "1"})), FAST)
     )
-    whole = json.loads(exports.hyperfine(found))
+    whole = json.loads(hyperfine.hyperfine(found))
 
     jsonschema.validate(whole, HYPERFINE)
     first = whole["results"][0]
@@ -299,7 +299,7 @@ def test_csv_has_a_line_a_run(tmp_path: Path) -> None:
 def test_nothing_measured_is_still_told() -> None:
     empty = bench(replace(FAST, runs=()), replace(FRUGAL, runs=()), complete=False)
 
-    assert json.loads(exports.hyperfine(empty)) == {"results": []}
+    assert json.loads(hyperfine.hyperfine(empty)) == {"results": []}
     assert json.loads(exports.document(empty))["commands"][0]["median"] is None
     assert exports.markdown(empty).count("| - |") >= 2
     assert words.verdict(empty) == []
@@ -358,6 +358,26 @@ def test_json_stands_alone_on_stdout_and_runs_are_kept_only_if_wanted(tmp_path: 
     assert [entry["label"] for entry in json.loads(listed.out)] == ["kept", "kept"]
 
 
+def test_any_command_is_one_row(tmp_path: Path) -> None:
+    lines = (b"true \xff", b"true `true` |\ntrue [red]")
+    table = energywrap("bench", *lines, *QUICK, cwd=tmp_path)
+    markdown = energywrap("bench", *lines, *QUICK, "--export-markdown", "-", cwd=tmp_path)
+
+    assert [row.split("\t")[0] for row in table.out.splitlines()[1:]] == [
+        "true \\xff",
+        "true `true` |\\ntrue [red]",
+    ]
+    assert "| `` true `true` \\|\\ntrue [red] `` |" in markdown.out
+
+
+def test_what_the_commands_write_goes_to_stderr_or_nowhere(tmp_path: Path) -> None:
+    hidden, shown = (of_bench(tmp_path, "echo spoken", *QUICK, *more) for more in ((), ("--show-output",)))
+
+    assert "\nspoken\n" not in hidden.err
+    assert shown.err.count("\nspoken") == 2
+    assert "spoken\n" not in shown.out
+
+
 def test_a_run_option_reaches_the_run(tmp_path: Path) -> None:
     one, two = (
         json.loads(of_bench(tmp_path, "sleep 0.02", *QUICK, "--json", "-z", "FR", *more).out)
@@ -410,6 +430,8 @@ def test_a_failing_hook_ends_the_bench(tmp_path: Path) -> None:
         (("touch ran", "--run-option=--pue=0.5"), "pue"),
         (("touch ran", "--cooldown", "-1"), "--cooldown"),
         (("touch 'ran", "-N"), "cannot be split into words"),
+        (("touch ran", "--label", ""), "--label is empty"),
+        (("nowhere-to-be-found", "-N", "--idle", "0"), "there is no such command; nowhere-to-be-found"),
         ((), "COMMAND"),
     ],
 )

@@ -1,14 +1,15 @@
-"""A bench as rows, Markdown, CSV, JSON, and hyperfine's JSON. Pure."""
+"""A bench as rows, Markdown, CSV and JSON. Pure."""
 
 from __future__ import annotations
 
 import csv
 import json
-from statistics import fmean, median, stdev
 from types import SimpleNamespace
 
 from energywrap.benching import figures, words
+from energywrap.benching.hyperfine import hyperfine
 from energywrap.benching.series import failed
+from energywrap.errors import printable
 from energywrap.formats.quantities import grams, joules, seconds
 
 TYPE_CHECKING = False
@@ -37,7 +38,7 @@ def rows(bench: Bench) -> list[tuple[str, ...]]:
 
 def markdown(bench: Bench) -> str:
     """A table of GitHub's kind, and below what is to be said."""
-    table = [[f"`{_cell(row[0])}`", *row[1:]] for row in rows(bench)]
+    table = [[_code(row[0]), *row[1:]] for row in rows(bench)]
     rule = [":---", *("---:" for _ in HEADS[1:])]
     lines = ["| " + " | ".join(row) + " |" for row in (HEADS, rule, *table)]
     told = [
@@ -65,14 +66,6 @@ def document(bench: Bench) -> str:
     return json.dumps(whole, indent=2) + "\n"
 
 
-def hyperfine(bench: Bench) -> str:
-    """hyperfine's JSON, for its plots and what else reads that. Seconds are per repetition.
-
-    A report does not part user and system time: `user` is the sum of both, `system` is 0.
-    """
-    return json.dumps({"results": [_result(each) for each in bench.series if each.runs]}, indent=2) + "\n"
-
-
 def table(bench: Bench) -> str:
     """CSV: one line a run."""
     names = sorted({name for each in bench.series for name in each.command.parameters})
@@ -95,7 +88,7 @@ EXPORTS: dict[str, Callable[[Bench], str]] = {
 
 
 def _row(series: Series, found: Figures | None, best: bool) -> tuple[str, ...]:
-    line = series.command.line
+    line = printable(series.command.line)
     if found is None:
         return (line, *("-" for _ in HEADS[1:]))
     energy, ratio = found.energy_j, found.to_best
@@ -111,8 +104,11 @@ def _row(series: Series, found: Figures | None, best: bool) -> tuple[str, ...]:
     )
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+def _code(text: str) -> str:
+    """A command as code in a cell of a Markdown table."""
+    mark = "``" if "`" in text else "`"
+    space = " " if "`" in text else ""
+    return f"{mark}{space}{text}{space}{mark}".replace("|", "\\|")
 
 
 def _series(series: Series, found: Figures | None) -> dict[str, Any]:
@@ -142,20 +138,3 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _interval(found: Ratio | None) -> dict[str, float] | None:
     return None if found is None else {"value": found.value, "p5": found.low, "p95": found.high}
-
-
-def _result(series: Series) -> dict[str, Any]:
-    times = [run.duration_s for run in series.runs]
-    result: dict[str, Any] = {
-        "command": series.command.line,
-        "mean": fmean(times),
-        "stddev": stdev(times) if len(times) > 1 else None,
-        "median": median(times),
-        "user": fmean(run.cpu_s or 0.0 for run in series.runs),
-        "system": 0.0,
-        "min": min(times),
-        "max": max(times),
-        "times": times,
-        "exit_codes": [run.exit_code for run in series.runs],
-    }
-    return result | ({"parameters": series.command.parameters} if series.command.parameters else {})

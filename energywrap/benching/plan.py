@@ -9,6 +9,7 @@ from math import ceil
 
 from energywrap.errors import UserError
 from energywrap.record import record
+from energywrap.words import readable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _command(line: str, chosen: dict[str, str], hooks: Hooks, *, shell: bool) ->
 
     whole = filled(line)
     return Command(
-        line=whole,
+        line=readable(whole),
         words=(*SHELL, whole) if shell else _split(whole),
         parameters=chosen,
         hooks=Hooks(hook(hooks.setup), hook(hooks.prepare), hook(hooks.cleanup)),

@@ -48,7 +48,8 @@ def repetitions(bench: Bench) -> list[str]:
         return []
     times = ", ".join(f"{_name(each)} {each.repetitions} times" for each in short)
     lines = [
-        f"repeated inside each measurement, for about {bench.least_s:g} s or more, figures per repetition: {times}"
+        f"repeated inside each measurement, for about {bench.least_s:g} s or more, "
+        f"figures per repetition: {times}"
     ]
     if any(each.command.hooks.prepare for each in short):
         lines.append("--prepare ran before each measurement, not before each repetition")

@@ -18,6 +18,7 @@ from energywrap.cli import (
     forecast,
     history,
     model,
+    pairs,
     recover,
     run,
     show,
@@ -64,7 +65,7 @@ app.command("history")(history.history)
 app.command("total")(total.total)
 app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
-app.command("bench", cls=bench.Paired)(bench.bench)
+app.command("bench", cls=pairs.Paired)(bench.bench)
 app.command("check")(compare.check)
 app.command("import")(exchange.take)
 app.command("export")(exchange.give)

@@ -6,31 +6,23 @@ import os
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from energywrap import measure, options, trial
 from energywrap.benching import exports, plan, words
 from energywrap.benching.series import Bench
+from energywrap.benching.terms import Terms
 from energywrap.cli.listing import listing
+from energywrap.cli.pairs import pair
 from energywrap.cli.progress import Progress
 from energywrap.console import say
 from energywrap.errors import UserError
-from energywrap.trial import Terms, Trial
+from energywrap.trial import Trial
 
 FAILED, INTERRUPTED, LEAST_RUNS = 1, 130, 2
-PAIRED = ("--parameter-list", "-L")
 OWN = ("output", "quiet", "label", "no_ledger", "wait_for_green")  # what `run` takes from us alone
-
-
-class Paired(TyperCommand):
-    """A command whose --parameter-list takes two words, again and again, which typer does not know."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """With the two words made one."""
-        return super().parse_args(ctx, list(_joined(args)))
 
 
 def bench(
@@ -99,13 +91,14 @@ def bench(
     )
     if json:
         targets.append(("json", "-"))
+    wanted, sys_root = _options(zone, label, run_option or [])
     terms = Terms(
         rounds=_at_least(runs), warmup=warmup, cooldown_s=cooldown, idle_s=idle, least_s=min_time,
-        regardless=ignore_failure, shown=show_output, label=label, options=_options(zone, run_option or []),
+        regardless=ignore_failure, shown=show_output, label=label, options=wanted, sys_root=sys_root,
         keep=keep,
     )  # fmt: skip
     hooks = plan.Hooks(setup, prepare, cleanup)
-    chosen = plan.parameters([_pair(text) for text in parameter_list or []])
+    chosen = plan.parameters([pair(text) for text in parameter_list or []])
     planned = plan.commands(commands, chosen, hooks, shell=not no_shell)
     progress = Progress()
     attempt = Trial(planned, terms, progress.tell)
@@ -164,24 +157,6 @@ def _show(found: Bench, targets: Sequence[tuple[str, str]]) -> None:
         say(line)
 
 
-def _joined(arguments: list[str]) -> Iterator[str]:
-    """The arguments with NAME VALUES after --parameter-list as NAME=VALUES."""
-    rest = list(arguments)
-    while rest:
-        word = rest.pop(0)
-        yield word
-        if word == "--":
-            break
-        if word in PAIRED and len(rest) > 1 and "=" not in rest[0]:
-            yield f"{rest.pop(0)}={rest.pop(0)}"
-    yield from rest
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, _, values = text.partition("=")
-    return name, values
-
-
 def _targets(given: dict[str, str | None]) -> list[tuple[str, str]]:
     """The exports that are wanted. Raises UserError for one that could not be written."""
     wanted = [(kind, path) for kind, path in given.items() if path is not None]
@@ -195,8 +170,8 @@ def _targets(given: dict[str, str | None]) -> list[tuple[str, str]]:
     return wanted
 
 
-def _options(zone: str | None, further: Sequence[str]) -> tuple[str, ...]:
-    """The options for every run. Raises UserError for one that is unknown or ours."""
+def _options(zone: str | None, label: str | None, further: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The options for every run, and where sysfs is. Raises UserError for one that is wrong or ours."""
     wanted = (*(("--zone", zone) if zone is not None else ()), *further)
     given, rest = options.parse([*wanted, "--", "true"])
     if rest != ["true"]:
@@ -205,8 +180,8 @@ def _options(zone: str | None, further: Sequence[str]) -> tuple[str, ...]:
         if name in OWN:
             raise UserError(f"--run-option --{name.replace('_', '-')} is the bench's own")
     given.pop("baseline", None)  # measured by every run, not now
-    measure.accept(given, os.environ)
-    return wanted
+    named = {"label": label} if label is not None else {}
+    return wanted, measure.accept({**given, **named}, os.environ).settings.sysfs_root
 
 
 def _at_least(runs: int) -> int:
