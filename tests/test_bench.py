@@ -66,7 +66,7 @@ def run(number: int, time_s: float, energy_j: float | None, **changes: Any) -> R
         duration_s=time_s, energy_j=energy_j, command_j=energy_j,
         co2e_g=None if energy_j is None else energy_j / 1e4,
         cpu_s=time_s / 2, exit_code=0, signal=None, coverage=1.0, bases=("measured",), sources=("cpu: rapl",),
-        throttled=0,
+        throttled=0, disturbed=False,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -222,6 +222,7 @@ def test_a_close_second_is_named() -> None:
         (bench(FAST, complete=False), "it was ended early: 6 of 6 runs were measured"),
         (bench(series("x", (1.0, None), (1.0, 2.0))), "the energy of some runs is not known"),
         (single(throttled=7), "slowed down for its heat in 1 of 1 runs"),
+        (single(disturbed=True), "other work was running beside 1 of 1 runs"),
         (single(coverage=0.5), "covered only 50 %"),
         (single(exit_code=3), "1 of 1 runs failed"),
         (single(bases=("modelled",)), "energy is modelled: it follows"),

@@ -26,7 +26,7 @@ HEADS = ("command", "energy", "P5 to P95", "time", "power", "energy x time", "vs
 LAST = 1  # of the columns that a narrow terminal can do without
 RUN_FIELDS = (
     "run_id", "round", "started_at", "repetitions", "duration_s", "energy_j", "command_j", "co2e_g", "cpu_s",
-    "exit_code", "signal", "coverage", "throttled",
+    "exit_code", "signal", "coverage", "throttled", "disturbed",
 )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.model import RunReport
 
+DISTURBED = "other work on the machine"  # in a report's warnings
+
 
 @record
 class Run:
@@ -29,6 +31,7 @@ class Run:
     bases: tuple[str, ...]
     sources: tuple[str, ...]
     throttled: int | None  # times that a processor slowed down for its heat; None where nothing counts them
+    disturbed: bool  # other work was running beside it
 
 
 @record
@@ -85,6 +88,7 @@ def run_of(report: RunReport, number: int, repetitions: int, throttled: int | No
         bases=tuple(sorted({part.basis for part in parts})),
         sources=tuple(sorted({f"{part.component}: {part.source}" for part in parts})),
         throttled=throttled,
+        disturbed=any(DISTURBED in text for text in report.warnings),
     )
 
 

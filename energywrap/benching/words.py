@@ -93,6 +93,9 @@ def _of_all(bench: Bench) -> Iterator[str]:
             f"the processor slowed down for its heat in {len(throttled)} of {len(runs)} runs "
             f"({count} times): give --cooldown"
         )
+    disturbed = sum(run.disturbed for run in runs)
+    if disturbed:
+        yield f"other work was running beside {disturbed} of {len(runs)} runs"
     covered = [run.coverage for run in runs if run.coverage is not None]
     if covered and min(covered) < LEAST_COVERAGE:
         yield f"a source covered only {100 * min(covered):.0f} % of a measurement: give a longer --min-time"
