@@ -16,7 +16,7 @@ EXACT_BELOW = 13  # values a side: below, every division of the ranks is counted
 
 @record
 class Ratio:
-    """A ratio of two medians with the P5 and P95 of its bootstrap."""
+    """A ratio of two medians, or a median, with the P5 and P95 of its bootstrap."""
 
     value: float
     low: float
@@ -41,6 +41,16 @@ def ratio(one: Sequence[float], other: Sequence[float], draws: int = DRAWS) -> R
         return Ratio(value, value, value)
     numbers = _numbers()
     found = sorted(_over(median(_again(other, numbers)), median(_again(one, numbers))) for _ in range(draws))
+    return Ratio(value, found[draws // 20], found[-1 - draws // 20])
+
+
+def median_interval(values: Sequence[float], draws: int = DRAWS) -> Ratio:
+    """The median with the P5 and P95 of its bootstrap; of a single value there is no interval."""
+    value = median(values)
+    if len(values) < 2:
+        return Ratio(value, value, value)
+    numbers = _numbers()
+    found = sorted(median(_again(values, numbers)) for _ in range(draws))
     return Ratio(value, found[draws // 20], found[-1 - draws // 20])
 
 

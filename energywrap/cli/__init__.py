@@ -9,6 +9,7 @@ import typer
 
 from energywrap import __version__
 from energywrap.cli import (
+    bench,
     calibrate,
     compare,
     config,
@@ -17,6 +18,7 @@ from energywrap.cli import (
     forecast,
     history,
     model,
+    pairs,
     publish,
     recover,
     run,
@@ -64,6 +66,7 @@ app.command("history")(history.history)
 app.command("total")(total.total)
 app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
+app.command("bench", cls=pairs.Paired)(bench.bench)
 app.command("check")(compare.check)
 app.command("publish")(publish.publish)
 app.command("import")(exchange.take)
