@@ -77,7 +77,7 @@ def check(
     outcomes = [_limit(reports, "machine", max_energy, max_co2e)]
     if baseline is not None:
         found = comparison.compare(_runs(baseline, ledger), reports)
-        told = comparison.verdict(found, _part(max_increase))
+        told = comparison.verdict(found, part(max_increase))
         say(f"{told.word}: {told.reason}")
         outcomes.append({"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}[told.word])
     elif max_energy is None and max_co2e is None:
@@ -128,7 +128,7 @@ def _runs(text: str, ledger: str | None) -> list[RunReport]:
     return found
 
 
-def _part(text: str) -> float:
+def part(text: str) -> float:
     """A part of 1 from "5%" or "0.05". Raises UserError."""
     word = text.strip()
     try:
