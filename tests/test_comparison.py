@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from conftest import Energywrap
 from energywrap import comparison, stats
 from energywrap.comparison import Comparison
 from energywrap.formats import document
-from energywrap.model import RunReport
+from energywrap.model import Git, RunReport
 from energywrap.record import replace
 
 MANN_WHITNEY = [  # by the published tables of the exact distribution
@@ -161,6 +162,57 @@ def test_the_gate_raises_few_false_alarms_and_finds_a_tenth() -> None:
 def saved(tmp_path: Path, real: RunReport, name: str, joules: float, number: int) -> str:
     (tmp_path / name).write_text(document.text(with_energy(real, joules, number)))
     return name
+
+
+def into_ledger(tmp_path: Path, real: RunReport, numbers: range, joules: float, **changes: object) -> str:
+    """Runs in the ledger; their ids as `check` takes them."""
+    files = []
+    for number in numbers:
+        report = with_energy(real, joules + number % 5, number, **changes)
+        (tmp_path / f"{number}.json").write_text(document.text(report))
+        files.append(f"{number}.json")
+    assert energywrap("import", *files, cwd=tmp_path).status == 0
+    return ",".join(f"{number:016x}" for number in numbers)
+
+
+def test_the_last_green_check_is_the_baseline(tmp_path: Path, real: RunReport) -> None:
+    runs = [
+        into_ledger(tmp_path, real, range(at, at + 5), j)
+        for at, j in ((10, 100), (20, 101), (30, 150), (40, 102))
+    ]
+    done = [energywrap("check", each, "--baseline", "last-green", cwd=tmp_path) for each in runs]
+
+    assert [each.status for each in done] == [3, 0, 1, 0]
+    assert "from now on these runs are the baseline" in done[0].complaint
+    assert "energy changed by +0.9" in done[3].complaint  # the failed ones are none
+
+
+def test_few_runs_are_no_first_baseline(tmp_path: Path, real: RunReport) -> None:
+    for at in (10, 20):
+        runs = into_ledger(tmp_path, real, range(at, at + 3), 100)
+        assert (
+            "5 runs make a baseline"
+            in energywrap("check", runs, "--baseline", "last-green", cwd=tmp_path).complaint
+        )
+
+
+def test_a_revision_is_a_baseline_of_its_clean_runs(tmp_path: Path, real: RunReport) -> None:
+    for words in (("init", "-q"), ("commit", "-q", "--allow-empty", "-m", "one"), ("tag", "v1")):
+        subprocess.run(
+            ["git", "-c", "user.name=A", "-c", "user.email=a@b.c", *words], cwd=tmp_path, check=True
+        )
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    at = Git(head.stdout.strip(), "main", False)
+    into_ledger(tmp_path, real, range(10, 15), 100, git=at)
+    into_ledger(tmp_path, real, range(20, 25), 300, git=replace(at, dirty=True))
+    now = into_ledger(tmp_path, real, range(30, 35), 130, git=None)
+
+    done = energywrap("check", now, "--baseline", "v1", cwd=tmp_path)
+    assert done.status == 1
+    assert "energy changed by +29" in done.complaint
+    assert energywrap("check", now, "--baseline", "v2", cwd=tmp_path).status == 2
 
 
 def test_compare_shows_every_quantity(tmp_path: Path, real: RunReport) -> None:

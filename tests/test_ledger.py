@@ -26,7 +26,7 @@ from energywrap.cli import trend
 from energywrap.config import Settings, resolve
 from energywrap.errors import UserError
 from energywrap.formats import document
-from energywrap.ledger import codecarbon, entry, named
+from energywrap.ledger import codecarbon, entry, named, sql
 from energywrap.ledger.sql import Filter
 from energywrap.ledger.store import Store, Sum, day
 from energywrap.model import RunReport
@@ -295,6 +295,26 @@ def test_a_kill_at_any_moment_corrupts_nothing(real: RunReport, tmp_path: Path) 
     opened.close()
     with closing(sqlite3.connect(url)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_ledger_of_an_older_version_is_brought_up_to_date(url: str, real: RunReport) -> None:
+    new = sql.VERSION
+    sql.VERSION = 1
+    try:
+        old = ledger.open_store(settings(url), {})
+        assert added(old, run(real, 1)) == 1
+        old.close()
+    finally:
+        sql.VERSION = new
+
+    for _ in range(2):
+        opened = ledger.open_store(settings(url), {})
+        assert [found.run_id for found in opened.history(EVERYTHING)] == [f"{1:016x}"]
+        opened.note_check([f"{1:016x}"], "pass", NOON)
+        row = opened.history(EVERYTHING)[0]
+        assert opened.last_green(row.command, row.label, row.host, []) == [row.run_id]
+        assert opened.last_green(row.command, row.label, row.host, [row.run_id]) == []
+        opened.close()
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from energywrap import amounts, comparison
+from energywrap.cli import green
 from energywrap.cli.history import Ledger, settings_of
 from energywrap.cli.listing import listing
 from energywrap.comparison import Comparison, Quantity
@@ -21,6 +22,8 @@ from energywrap.model import RunReport
 from energywrap.record import replace
 
 PASS, FAIL, INCONCLUSIVE = 0, 1, 3
+FIRST = 4  # inside: inconclusive, and a baseline from now on
+WORDS = {PASS: comparison.PASS, FAIL: comparison.FAIL, INCONCLUSIVE: comparison.INCONCLUSIVE}
 FIELDS = ("label", "project", "stage", "branch")
 HEADS = ("", "A", "B", "B / A", "P5 to P95", "p", "")
 
@@ -61,7 +64,12 @@ def check(
         str | None, typer.Option("--max-co2e", metavar="AMOUNT", help="Such as 20g: of the median run.")
     ] = None,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", metavar="RUNS", help="Runs that it may not rise above.")
+        str | None,
+        typer.Option(
+            "--baseline",
+            metavar="RUNS",
+            help="What it may not rise above: runs, last-green (the last passed check), a git revision.",
+        ),
     ] = None,
     max_increase: Annotated[
         str, typer.Option("--max-increase", metavar="PERCENT", help="By how much it may rise.")
@@ -76,13 +84,39 @@ def check(
     reports = [report for text in runs for report in _runs(text, ledger)]
     outcomes = [_limit(reports, "machine", max_energy, max_co2e)]
     if baseline is not None:
-        found = comparison.compare(_runs(baseline, ledger), reports)
-        told = comparison.verdict(found, part(max_increase))
-        say(f"{told.word}: {told.reason}")
-        outcomes.append({"pass": PASS, "fail": FAIL, "inconclusive": INCONCLUSIVE}[told.word])
+        outcomes.append(_against(baseline, reports, part(max_increase), ledger))
     elif max_energy is None and max_co2e is None:
         raise UserError("nothing is to be checked", "give --max-energy, --max-co2e or --baseline")
-    raise typer.Exit(FAIL if FAIL in outcomes else max(outcomes))
+    outcome = FAIL if FAIL in outcomes else min(INCONCLUSIVE, max(outcomes))
+    first = baseline == green.LAST_GREEN and outcomes[-1] == FIRST and FAIL not in outcomes
+    green.note(reports, "pass" if first or outcome == PASS else WORDS[outcome], ledger)
+    raise typer.Exit(INCONCLUSIVE if first else outcome)
+
+
+def _against(baseline: str, reports: Sequence[RunReport], allowed: float, ledger: str | None) -> int:
+    """The verdict against a baseline; FIRST where there has been none yet and these runs can be one."""
+    if baseline == green.LAST_GREEN:
+        others = green.last_green(reports, ledger)
+        if not others:
+            what = "no check of this command and label has passed on this machine yet"
+            if len(reports) < comparison.FEW:
+                say(f"inconclusive: {what}; {comparison.FEW} runs make a baseline")
+                return INCONCLUSIVE
+            say(f"inconclusive: {what}; from now on these runs are the baseline")
+            return FIRST
+    else:
+        try:
+            others = _runs(baseline, ledger)
+        except UserError as no_run:
+            try:
+                others = green.of_revision(baseline, reports, ledger)
+            except UserError as no_revision:
+                if "is no revision" in no_revision.line():
+                    raise no_run from no_revision
+                raise
+    told = comparison.verdict(comparison.compare(others, reports), allowed)
+    say(f"{told.word}: {told.reason}")
+    return {word: status for status, word in WORDS.items()}[told.word]
 
 
 def _limit(reports: Sequence[RunReport], scope: str, energy: str | None, co2e: str | None) -> int:

@@ -57,10 +57,13 @@ class Postgres:
                     f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
                     "update energywrap",
                 )
-            if version == 0:
-                for statement in sql.SCHEMA:
+            for step in range(version + 1, sql.VERSION + 1):
+                for statement in sql.UPGRADES[step]:
                     self.run(statement.replace("{bytes}", "BYTEA"))
+            if version == 0:
                 self.run("INSERT INTO energywrap_version VALUES (?)", (sql.VERSION,))
+            elif version < sql.VERSION:
+                self.run("UPDATE energywrap_version SET version = ?", (sql.VERSION,))
 
     def run(self, statement: str, values: Sequence[object] = ()) -> int:
         """Execute; how many rows it concerned."""

@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 1
+VERSION = 2
 KINDS = {"started_at_s": "DOUBLE PRECISION", "exit_code": "INTEGER", "complete": "INTEGER"}
 TEXTS = ("run_id", "project", "label", "stage", "command", "branch", "commit_id", "host", "basis", "zone",
          "boundary", "grade")  # fmt: skip
@@ -41,9 +41,29 @@ SCHEMA = (
     + ", ".join(f"{name} DOUBLE PRECISION NOT NULL" for name in SUMS)
     + ", PRIMARY KEY (kind, name, day))",
 )  # fmt: skip
+# what brings a ledger from the version before to this one
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: SCHEMA,
+    2: (
+        # the text that is searched stands in the index: only runs that it fits are looked up
+        "CREATE INDEX runs_by_command ON runs (started_at_s, command)",
+        "DROP INDEX runs_by_time",
+        # the verdict of a check, by run: what `--baseline last-green` goes by
+        "CREATE TABLE checks (run_id TEXT PRIMARY KEY, word TEXT NOT NULL, at_s DOUBLE PRECISION NOT NULL)",
+    ),
+}
 MARKS = ", ".join("?" * len(COLUMNS))
 ADD_RUN = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({MARKS}) ON CONFLICT (run_id) DO NOTHING"
 ADD_REPORT = "INSERT INTO reports (run_id, document) VALUES (?, ?) ON CONFLICT (run_id) DO NOTHING"
+ADD_CHECK = (
+    "INSERT INTO checks (run_id, word, at_s) VALUES (?, ?, ?) "
+    "ON CONFLICT (run_id) DO UPDATE SET word = excluded.word, at_s = excluded.at_s"
+)
+GREEN = (
+    "SELECT runs.run_id, checks.at_s FROM checks JOIN runs ON runs.run_id = checks.run_id "
+    "WHERE checks.word = 'pass' AND runs.command = ? AND COALESCE(runs.label, '') = ? "
+    "AND COALESCE(runs.host, '') = ? ORDER BY checks.at_s DESC, runs.run_id LIMIT 1000"
+)
 ADDED = ", ".join(f"{name} = {{table}}.{name} + excluded.{name}" for name in SUMS)
 ADD_DAY = (
     f"INSERT INTO days (day, project, stage, label, host, {', '.join(SUMS)}) "
@@ -68,13 +88,14 @@ class Filter:
     branch: str | None = None
     since_s: float | None = None
     until_s: float | None = None
+    commit_id: str | None = None
 
 
 def where(given: Filter) -> tuple[str, list[object]]:
     """The condition on runs, and its values."""
     parts: list[str] = []
     values: list[object] = []
-    for name in ("project", "label", "stage", "branch"):
+    for name in ("project", "label", "stage", "branch", "commit_id"):
         value = getattr(given, name)
         if value is not None:
             parts.append(f"{name} = ?")

@@ -47,10 +47,10 @@ class Sqlite:
         if version == sql.VERSION:
             return
         with self.transaction():
-            if self._version() < 1:  # nobody has been quicker
-                for statement in sql.SCHEMA:
+            for step in range(self._version() + 1, sql.VERSION + 1):  # none where another has been quicker
+                for statement in sql.UPGRADES[step]:
                     self._connection.execute(statement.replace("{bytes}", "BLOB"))
-                self._connection.execute("PRAGMA user_version = 1")
+            self._connection.execute(f"PRAGMA user_version = {sql.VERSION}")
 
     def _version(self) -> int:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])

@@ -111,13 +111,26 @@ class Store:
             raise UserError(f"the ledger holds no {back + 1} runs" if back else "the ledger holds no run")
         return str(rows[0][0])
 
+    def note_check(self, run_ids: Iterable[str], word: str, at_s: float) -> None:
+        """Keep the verdict of a check; of several on one run the newest counts."""
+        with self._database.transaction():
+            for run_id in run_ids:
+                self._database.run(sql.ADD_CHECK, (run_id, word, at_s))
+
+    def last_green(self, command: str, label: str | None, host: str | None, but: Sequence[str]) -> list[str]:
+        """The runs of the newest check that passed, of the same command, label and machine, but for some."""
+        rows = self._database.ask(sql.GREEN, (command, label or "", host or ""))
+        found = [(str(run_id), at_s) for run_id, at_s in rows if run_id not in but]
+        return [run_id for run_id, at_s in found if at_s == found[0][1]]
+
     def prune(self, before_s: float) -> int:
         """Forget the runs that were started before; how many there were."""
         with self._database.transaction():
             condition = "WHERE started_at_s < ?"
-            self._database.run(
-                f"DELETE FROM reports WHERE run_id IN (SELECT run_id FROM runs {condition})", (before_s,)
-            )
+            for table in ("reports", "checks"):
+                self._database.run(
+                    f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM runs {condition})", (before_s,)
+                )
             gone = self._database.run(f"DELETE FROM runs {condition}", (before_s,))
             edge = day(before_s)
             for table in ("days", "sums"):
