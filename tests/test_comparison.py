@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -196,6 +197,7 @@ def test_few_runs_are_no_first_baseline(tmp_path: Path, real: RunReport) -> None
         )
 
 
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 def test_a_revision_is_a_baseline_of_its_clean_runs(tmp_path: Path, real: RunReport) -> None:
     for words in (("init", "-q"), ("commit", "-q", "--allow-empty", "-m", "one"), ("tag", "v1")):
         subprocess.run(
