@@ -21,7 +21,7 @@ from energywrap.formats.ci import benchmark, github, gitlab, junit
 from energywrap.model import RunReport
 from energywrap.record import replace
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parent / "golden_ci"
 LIMIT = 64 * 1024
 DOTENV_BYTES, DOTENV_VARIABLES = 5 * 1024, 20  # GitLab's limits
 EVIL = (
