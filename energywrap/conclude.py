@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from energywrap.allocation import Allocation
     from energywrap.extras import Extras
     from energywrap.measure import Accepted, Observation
-    from energywrap.model import CarbonIntensity, Live, RunReport, Trace
+    from energywrap.model import CarbonIntensity, Live, Trace
     from energywrap.runner import Child
     from energywrap.surroundings import Blend
     from energywrap.tee import Tee
@@ -118,32 +118,13 @@ def deliver(accepted: Accepted, measured: Measured, words: Sequence[str]) -> Non
         if said is not None:
             console.say(said)
     if settings.ci != "auto" or os.environ.get("GITHUB_ACTIONS") == "true":
-        _publish(report, accepted)
+        from energywrap import publish
+
+        publish.after_run(report, settings, accepted.folder, os.environ)
     if failure is not None:
         raise failure
     if measured.seen.keeper.trouble is not None:
         raise reportfile.NotWritten(measured.seen.keeper.trouble)
-
-
-def _publish(report: RunReport, accepted: Accepted) -> None:
-    """Hand the figures to the CI system; a failure to do so costs the command nothing."""
-    from energywrap import publish
-
-    settings = accepted.settings
-    wanted = publish.of_run(settings.ci, settings.origin["ci"], os.environ)
-    if not wanted:
-        return
-    _, failed = publish.write([report], wanted, accepted.folder, os.environ)
-    if settings.ci == publish.AUTO:  # nobody has asked for what GitHub has not named
-        failed = [line for line in failed if "is not set" not in line]
-    if failed:
-        console.say("; ".join(failed))
-    if publish.GITHUB in wanted:
-        from energywrap.formats.ci import github
-
-        annotation = github.warning(report)
-        if annotation is not None:
-            console.write_stderr(f"{annotation}\n".encode("utf-8", "backslashreplace"))
 
 
 def report_others() -> None:

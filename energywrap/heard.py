@@ -19,15 +19,17 @@ STDERR = 2
 TELLING = 400  # of the last bytes of what a command wrote
 
 
-def heard(words: Sequence[str], options: Sequence[str], *, shown: bool) -> tuple[RunReport, str | None]:
+def heard(
+    words: Sequence[str], options: Sequence[str], *, shown: bool, folder: str | None = None
+) -> tuple[RunReport, str | None]:
     """The run's report, and its last line on stderr unless all is shown. Raises UserError."""
     before = strays.children()
     try:
         if shown:
-            return measured(words, options, stdout=STDERR), None
+            return measured(words, options, folder=folder, stdout=STDERR), None
         with tempfile.TemporaryFile() as file:
             try:
-                report = measured(words, options, stderr=file)
+                report = measured(words, options, folder=folder, stderr=file)
             except UserError as failure:
                 raise UserError(failure.line(), _last(file)) from failure
             return report, _last(file)

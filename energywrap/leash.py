@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.fold import Fold
     from energywrap.measure import Observation
-    from energywrap.model import RunReport, Snapshot
+    from energywrap.model import CarbonIntensity, Facility, RunReport, Snapshot
 else:
     import _signal
 
@@ -34,6 +34,7 @@ class Leash:
         self._budget = budget.Budget(given, {"max_energy": joules, "max_co2e": grams})
         self._said: list[str] = []
         self._seen: Observation | None = None
+        self._factors: tuple[CarbonIntensity, Facility] | None = None
         self._tree: dict[int, str] = {}  # the processes that were told to end, by when they started
         self._deadline_s = float("inf")
         self.ended = False  # whether the command was told to end
@@ -48,14 +49,19 @@ class Leash:
             return
         try:
             total = balance.total(plan.choose(self._seen.sources.channels), fold.tallies, now.at_s)
-            place = self._seen.whereabouts.place()
-            intensity = grid.lookup(self._settings, place)
-            scope = report.machine_scope(total, intensity, facility.resolve(self._settings, place))
+            scope = report.machine_scope(total, *self._found_factors(self._seen))
         except Exception as problem:
             self._seen = None
             self._tell([f"the budget is watched no more: {problem!r}"])
             return
         self._look(budget.Spent(scope.energy_j, scope.co2e_g), now.at_s)
+
+    def _found_factors(self, seen: Observation) -> tuple[CarbonIntensity, Facility]:
+        """What makes grams of joules: looked up with the first reading, and the same for all."""
+        if self._factors is None:
+            place = seen.whereabouts.place()
+            self._factors = grid.lookup(self._settings, place), facility.resolve(self._settings, place)
+        return self._factors
 
     def _look(self, spent: Spent, at_s: float) -> None:
         self._tell(self._budget.look(spent, f"after {seconds(at_s)}"))
@@ -74,9 +80,9 @@ class Leash:
         if not self._limits.term or not self._budget.exceeded:
             return
         if not self.ended:
-            self.ended = True
             self._deadline_s = time.monotonic() + self._limits.grace_s
             self._remember(pid)
+            self.ended = bool(self._tree)  # else it has just ended by itself
             self._send(_signal.SIGTERM)
         elif time.monotonic() >= self._deadline_s:
             self._remember(pid)

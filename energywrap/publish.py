@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from energywrap import console
 from energywrap.errors import UserError
 from energywrap.reportfile import NONBLOCK
 
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from energywrap.config import Settings
     from energywrap.model import RunReport
 
 GITHUB, GITLAB, JENKINS = "github", "gitlab", "jenkins"
@@ -53,14 +55,38 @@ def of_run(text: str, origin: str, environ: Mapping[str, str]) -> tuple[str, ...
     return (GITHUB,) if asked and "ENERGYWRAP_RUN" not in environ else ()
 
 
+def after_run(report: RunReport, settings: Settings, folder: str, environ: Mapping[str, str]) -> None:
+    """Hand a run's figures to the CI system; what cannot be written is one line on stderr."""
+    wanted = of_run(settings.ci, settings.origin["ci"], environ)
+    if not wanted:
+        return
+    _, failed = write([report], wanted, folder, environ, asked=settings.ci != AUTO)
+    if failed:
+        console.say("; ".join(failed))
+    if GITHUB in wanted:
+        from energywrap.formats.ci import github
+
+        annotation = github.warning(report)
+        if annotation is not None:
+            console.write_stderr(f"{annotation}\n".encode("utf-8", "backslashreplace"))
+
+
 def write(
-    reports: Sequence[RunReport], wanted: Sequence[str], folder: str, environ: Mapping[str, str]
+    reports: Sequence[RunReport],
+    wanted: Sequence[str],
+    folder: str,
+    environ: Mapping[str, str],
+    *,
+    asked: bool = True,
 ) -> tuple[list[str], list[str]]:
-    """Write for the CI systems that are wanted: what was written, and what could not be."""
+    """Write for the CI systems that are wanted: what was written, and what could not be.
+
+    Unless GitHub was asked for by name, a file that it has not named is none that is missing.
+    """
     done: list[str] = []
-    failed: list[str] = []
+    failed = _unnamed(environ) if GITHUB in wanted and asked else []
     for target in wanted:
-        pairs = _appended(reports, environ, failed) if target == GITHUB else _files(target, reports, folder)
+        pairs = _appended(reports, environ) if target == GITHUB else _files(target, reports, folder)
         for path, text in pairs:
             try:
                 put(path, text, append=target == GITHUB)
@@ -79,9 +105,12 @@ def put(path: str, text: str, *, append: bool = False) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
-def _appended(
-    reports: Sequence[RunReport], environ: Mapping[str, str], failed: list[str]
-) -> list[tuple[str, str]]:
+def _unnamed(environ: Mapping[str, str]) -> list[str]:
+    names = (name for name in (SUMMARY, OUTPUT) if not environ.get(name))
+    return [f"github: {name} is not set: nothing is written for it" for name in names]
+
+
+def _appended(reports: Sequence[RunReport], environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """The files that GitHub has named, with what each of them gets."""
     from energywrap.formats.ci import github
 
@@ -89,9 +118,6 @@ def _appended(
         SUMMARY: github.summary(reports),
         OUTPUT: github.outputs(reports[-1], f"energywrap_{os.urandom(16).hex()}"),
     }
-    failed += [
-        f"github: {name} is not set: nothing is written for it" for name in texts if not environ.get(name)
-    ]
     return [(environ[name], text) for name, text in texts.items() if environ.get(name)]
 
 

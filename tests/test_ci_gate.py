@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from commandline import Outcome, energywrap
+from commandline import START, Outcome, energywrap, environment
 from energywrap.cli import ci
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
@@ -95,6 +96,25 @@ def test_outside_a_repository_it_says_so(tmp_path: Path) -> None:
 
     assert done.status == 2
     assert "git rev-parse" in done.complaint
+
+
+def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) -> None:
+    pid = repository.parent / "pid"
+    script = f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 1000"
+    words = [*START, "ci", "-z", "FR", "-n", "1", "--", "sh", "-c", script]
+    with subprocess.Popen(
+        words, cwd=repository, env=environment(repository), stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not pid.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "ended early" in err
+    assert git(repository, "worktree", "list").count("\n") == 0
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
 def test_the_sides_take_turns_in_being_first() -> None:

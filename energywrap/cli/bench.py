@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +12,7 @@ from energywrap import measure, options, trial
 from energywrap.benching import exports, plan, words
 from energywrap.benching.series import Bench
 from energywrap.benching.terms import Terms
+from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.cli.listing import listing
 from energywrap.cli.pairs import pair
 from energywrap.cli.progress import Progress
@@ -21,7 +20,7 @@ from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.trial import Trial
 
-FAILED, INTERRUPTED, LEAST_RUNS = 1, 130, 2
+FAILED, LEAST_RUNS = 1, 2
 OWN = ("output", "quiet", "label", "no_ledger", "wait_for_green")  # what `run` takes from us alone
 
 
@@ -112,7 +111,7 @@ def bench(
 def _attempt(attempt: Trial, progress: Progress) -> int:
     """Measure; the status that it ends with."""
     try:
-        with _terminable():
+        with terminable():
             attempt.run()
     except trial.Failed as failure:
         progress.clear()
@@ -125,16 +124,6 @@ def _attempt(attempt: Trial, progress: Progress) -> int:
         progress.clear()
         raise
     return 0
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends a bench as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _show(found: Bench, targets: Sequence[tuple[str, str]]) -> None:

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from energywrap import comparison, revision
+from energywrap import comparison, revision, strays
 from energywrap.cli.compare import FAIL, INCONCLUSIVE, PASS, part
 from energywrap.cli.history import settings_of
+from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.formats.quantities import joules, seconds
-from energywrap.measured import measured
+from energywrap.heard import heard
 from energywrap.model import RunReport
 
 BASE, HEAD = "base", "this checkout"
@@ -42,22 +43,40 @@ def ci(
 ) -> None:
     """Run a command on this checkout and on a base revision, alternating, and say whether energy has risen.
 
-    Exit 0 pass, 1 fail, 3 inconclusive. The base is checked out into a temporary git worktree, which shares
-    nothing with this folder but its history: what is not committed there must be made by --prepare.
+    Exit 0 pass, 1 fail, 3 inconclusive, 130 after Ctrl-C. The base is checked out into a temporary git
+    worktree, which shares nothing with this folder but its history: what is not committed there must be made
+    by --prepare.
     """
     allowed, here = part(max_increase), os.getcwd()
     settings_of(None)  # a wrong setting is refused before anything runs
     options = [*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off"]
-    with revision.checked_out(base, here) as there:
-        sides = {BASE: there, HEAD: here}
-        found: dict[str, list[RunReport]] = {BASE: [], HEAD: []}
-        for number in range(-warmup, runs):
-            for name in order(number):
-                report = _one(command, [*options, "-l", f"ci {name}"], sides[name], name, prepare)
-                if number >= 0:
-                    found[name].append(report)
-                    _progress(name, number + 1, runs, report)
+    strays.adopt()
+    try:
+        with terminable(), revision.checked_out(base, here) as there:
+            found = _measured(command, options, {BASE: there, HEAD: here}, runs, warmup, prepare)
+    except KeyboardInterrupt:
+        say("it was ended early: nothing is compared")
+        raise typer.Exit(INTERRUPTED) from None
     _conclude(found, base, allowed)
+
+
+def _measured(
+    command: Sequence[str],
+    options: Sequence[str],
+    sides: dict[str, str],
+    runs: int,
+    warmup: int,
+    prepare: str | None,
+) -> dict[str, list[RunReport]]:
+    """The runs of both sides, by turns; warm-ups are not among them."""
+    found: dict[str, list[RunReport]] = {BASE: [], HEAD: []}
+    for number in range(-warmup, runs):
+        for name in order(number):
+            report = _one(command, [*options, "-l", f"ci {name}"], sides[name], name, prepare)
+            if number >= 0:
+                found[name].append(report)
+                _progress(name, number + 1, runs, report)
+    return found
 
 
 def order(number: int) -> tuple[str, str]:
@@ -74,7 +93,7 @@ def _one(
         done = subprocess.run(["/bin/sh", "-c", prepare], cwd=folder, stdout=2, check=False)
         if done.returncode:
             raise UserError(f"--prepare on {name} failed with status {done.returncode}")
-    report = measured(command, options, folder=folder, stdout=2)
+    report, _ = heard(command, options, shown=True, folder=folder)
     if report.exit_code:
         raise UserError(f"the command on {name} failed with status {report.exit_code}: nothing is compared")
     return report
