@@ -34,9 +34,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from energywrap.acceptance import Accepted
     from energywrap.allocation import Allocation
     from energywrap.extras import Extras
-    from energywrap.measure import Accepted, Observation
+    from energywrap.measure import Observation
     from energywrap.model import CarbonIntensity, Live, Trace
     from energywrap.runner import Child
     from energywrap.surroundings import Blend

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 
-from energywrap import accounting, config, descriptors, sources
+from energywrap import acceptance, accounting, descriptors, sources
 from energywrap.errors import UserError
 from energywrap.record import record
 from energywrap.sampler import Sampler
@@ -26,16 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeVar
 
+    from energywrap.acceptance import Accepted
     from energywrap.accounting import Meter
-    from energywrap.budget import Limits
-    from energywrap.config import Settings
-    from energywrap.extras import Extras
     from energywrap.fold import Fold
     from energywrap.journal import Journal
     from energywrap.keeper import Keeper
     from energywrap.leash import Leash
     from energywrap.model import Baseline, Git, Snapshot
-    from energywrap.reportfile import Target
     from energywrap.runner import Child
     from energywrap.tee import Tee
     from energywrap.waiting import Ending
@@ -44,29 +41,12 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-EXTRAS = ("include", "per", "stores", "for_days", "price", "water")  # settings that are taken apart
-BUDGET = ("max_energy", "max_co2e", "on_exceed")
 # what the report will need, in an order in which none brings many others along
 AHEAD = ("model", "energy", "trace", "plan", "balance", "fold", "power_model.watts", "power_model",
          "machine.identify", "sources.modelled", "tables", "attribution", "console", "facility", "grid.table",
          "grid", "host", "allocation", "place", "reportfile", "formats.document", "footprint", "redact",
          "grade", "hidden", "sci", "remarks", "report", "embodied", "surroundings", "words",
          "conclude")  # fmt: skip
-
-
-@record
-class Accepted:
-    """The settings, checked as far as the user can be wrong, and where the run starts."""
-
-    settings: Settings
-    target: Target | None  # what --output names; None for the state directory
-    folder: str
-    run_id: str
-    started_at_s: float
-    baseline: Baseline | None  # the idle machine, where it is to be measured just before the command
-    extras: Extras | None  # what is asked for beside the usual, taken apart; None: nothing is
-    limits: Limits | None  # what the run may use
-    waited: str | None  # what waiting for a green hour has come to
 
 
 class Provenance:
@@ -119,7 +99,7 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     """Run the command and report on it. Raises UserError or NotStarted while nothing has started."""
     signals = runner.Signals()
     inherited = descriptors.inherited()
-    accepted = accept(given, os.environ)
+    accepted = acceptance.accept(given, os.environ)
     ours = Spared()
     sampler = ours.attempt(lambda: observe(accepted))
     tee = ours.attempt(lambda: listen(accepted))
@@ -153,88 +133,6 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
         Spared().attempt(report_others)  # their trouble is not this run's
     failed = ours.trouble and accepted.settings.strict and ending.code == 0
     return Outcome(ending, failed, over_budget=leash is not None and leash.ended)
-
-
-def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
-    """Refuse everything that the user can get wrong, before anything has started.
-
-    Raises UserError. Only what the user has set is looked at: defaults hold by construction.
-    """
-    folder = config.folder()
-    settings = config.resolve(given, environ, folder)
-    target = None
-    if settings.zone is not None:
-        from energywrap.grid import table
-
-        table.row(settings.zone, settings.origin["zone"])
-    if settings.origin["site"] != "default":
-        from energywrap import facility
-
-        facility.resolve(settings)
-    if settings.output is not None:
-        from energywrap import reportfile
-
-        target = reportfile.named(settings.output, settings.origin["output"], folder)
-    if settings.source is not None:
-        sources.check(settings.source, settings.origin["source"])
-    if settings.cpu is not None or settings.arch is not None:
-        from energywrap.machine import identify
-
-        identify.check(settings)
-    if settings.meter is not None:
-        from energywrap.sources import meters
-
-        origin = settings.origin["meter"]
-        meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
-    if settings.origin["ci"] != "default":
-        from energywrap import publish
-
-        publish.targets(settings.ci, "--ci" if settings.origin["ci"] == "flag" else settings.origin["ci"])
-    extras, limits = _asked_for(settings), _limits(settings)
-    idle = None
-    if settings.baseline is not None:
-        from energywrap import baseline
-
-        idle = baseline.measure(settings, settings.baseline, waiting.pause)
-    waited = _wait_for_green(settings)
-    return Accepted(settings, target, folder, os.urandom(8).hex(), time.time(), idle, extras, limits, waited)
-
-
-def _limits(settings: Settings) -> Limits | None:
-    """What the run may use, if that is limited. Raises UserError."""
-    if all(settings.origin[name] == "default" for name in BUDGET):
-        return None
-    from energywrap import budget
-
-    return budget.limits(settings)
-
-
-def _wait_for_green(settings: Settings) -> str | None:
-    """Put the start off until the grid is greenest, if that is wanted; what has come of it, in words."""
-    if settings.wait_for_green is None:
-        return None
-    from energywrap.grid import live
-    from energywrap.whereabouts import Whereabouts
-
-    where = Whereabouts(settings, time.time()).place()
-    return live.wait_for_green(settings, where, time.time(), waiting.pause)
-
-
-def _asked_for(settings: Settings) -> Extras | None:
-    """Check what concerns the footprint. Raises UserError."""
-    if settings.region is not None:
-        from energywrap import place
-
-        place.check(settings)
-    if settings.grid is not None or settings.wait_for_green is not None:
-        from energywrap.grid import live
-
-        live.check(settings)
-    if all(settings.origin[name] == "default" for name in EXTRAS):
-        return None
-    from energywrap import extras
-
-    return extras.resolve(settings)
 
 
 def listen(accepted: Accepted) -> Tee | None:

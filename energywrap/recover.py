@@ -35,9 +35,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from energywrap.acceptance import Accepted
     from energywrap.fold import Fold
     from energywrap.journal import Found
-    from energywrap.measure import Accepted, Observation
+    from energywrap.measure import Observation
     from energywrap.model import Snapshot
 
 

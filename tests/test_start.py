@@ -17,8 +17,8 @@ PACKAGE = Path(energywrap.__file__).parent
 # All that may be loaded before the command starts, of ours and beyond what the interpreter brings along.
 BEFORE = {
     "energywrap", *(f"energywrap.{name}" for name in (
-        "_entry", "accounting", "accounting.perf", "config", "descriptors", "errors", "launch", "measure",
-        "options", "readings", "record", "runner", "sampler", "sources", "sources.procstat",
+        "_entry", "acceptance", "accounting", "accounting.perf", "config", "descriptors", "errors", "launch",
+        "measure", "options", "readings", "record", "runner", "sampler", "sources", "sources.procstat",
         "sources.registry", "syscalls", "units", "waiting")),
     "_ctypes", "errno", "__future__", "gc", "marshal",
 }  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from energywrap import measure, options, trial
+from energywrap import acceptance, config, options, trial
 from energywrap.benching import exports, plan, words
 from energywrap.benching.series import Bench
 from energywrap.benching.terms import Terms
@@ -168,9 +168,11 @@ def _options(zone: str | None, label: str | None, further: Sequence[str]) -> tup
     for name in given:
         if name in OWN:
             raise UserError(f"--run-option --{name.replace('_', '-')} is the bench's own")
-    given.pop("baseline", None)  # measured by every run, not now
     named = {"label": label} if label is not None else {}
-    return wanted, measure.accept({**given, **named}, os.environ).settings.sysfs_root
+    folder = config.folder()
+    settings = config.resolve({**given, **named}, os.environ, folder)
+    acceptance.check(settings, folder)
+    return wanted, settings.sysfs_root
 
 
 def _at_least(runs: int) -> int:

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from energywrap import comparison, revision, strays
+from energywrap import acceptance, comparison, config, revision, strays
 from energywrap.cli.compare import FAIL, INCONCLUSIVE, PASS, part
-from energywrap.cli.history import settings_of
 from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.console import say
 from energywrap.errors import UserError
@@ -48,7 +47,8 @@ def ci(
     by --prepare.
     """
     allowed, here = part(max_increase), os.getcwd()
-    settings_of(None)  # a wrong setting is refused before anything runs
+    settings = config.resolve({"zone": zone} if zone else {}, os.environ, here)
+    acceptance.check(settings, here)  # a wrong setting is refused before anything runs
     options = [*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off"]
     strays.adopt()
     try:
