@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from energywrap.config import Settings
+    from energywrap.gate import Gate
     from energywrap.model import RunReport
 
 GITHUB, GITLAB, JENKINS = "github", "gitlab", "jenkins"
@@ -66,9 +67,40 @@ def after_run(report: RunReport, settings: Settings, folder: str, environ: Mappi
     if GITHUB in wanted:
         from energywrap.formats.ci import github
 
-        annotation = github.warning(report)
-        if annotation is not None:
-            console.write_stderr(f"{annotation}\n".encode("utf-8", "backslashreplace"))
+        _annotate(github.warning(report))
+
+
+def of_gate(
+    gate: Gate, settings: Settings, environ: Mapping[str, str], *, comment: str | None, junit: str | None
+) -> list[str]:
+    """Hand a gate's verdict to GitHub, where it runs there, and to the files that are named.
+
+    What could not be written is what is given back, a line each.
+    """
+    from energywrap.formats.ci import gates, github
+    from energywrap.formats.ci import junit as tests
+
+    files = [(comment, gates.comment(gate), False)] if comment is not None else []
+    if junit is not None:
+        files.append((junit, tests.verdicts({each.name: each.verdict for each in gate.checks}), False))
+    if GITHUB in of_run(settings.ci, settings.origin["ci"], environ):
+        outputs = github.outputs(gates.outputs(gate), _delimiter())
+        pairs = ((SUMMARY, gates.summary(gate)), (OUTPUT, outputs))
+        files += [(environ[name], text, True) for name, text in pairs if environ.get(name)]
+        _annotate(gates.annotation(gate))
+    failed = []
+    for path, text, append in files:
+        try:
+            put(path, text, append=append)
+        except OSError as err:
+            failed.append(f"cannot write {path}: {err.strerror or err}")
+    return failed
+
+
+def _annotate(line: str | None) -> None:
+    """A line of its own, as GitHub looks for it on both streams of a step."""
+    if line is not None:
+        console.write_stderr(f"{line}\n".encode("utf-8", "backslashreplace"))
 
 
 def write(
@@ -105,6 +137,10 @@ def put(path: str, text: str, *, append: bool = False) -> None:
         file.write(text.encode("utf-8", "backslashreplace"))
 
 
+def _delimiter() -> str:
+    return f"energywrap_{os.urandom(16).hex()}"  # no value that a command has written can hold it
+
+
 def _unnamed(environ: Mapping[str, str]) -> list[str]:
     names = (name for name in (SUMMARY, OUTPUT) if not environ.get(name))
     return [f"github: {name} is not set: nothing is written for it" for name in names]
@@ -112,11 +148,11 @@ def _unnamed(environ: Mapping[str, str]) -> list[str]:
 
 def _appended(reports: Sequence[RunReport], environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """The files that GitHub has named, with what each of them gets."""
-    from energywrap.formats.ci import github
+    from energywrap.formats.ci import figures, github
 
     texts = {
         SUMMARY: github.summary(reports),
-        OUTPUT: github.outputs(reports[-1], f"energywrap_{os.urandom(16).hex()}"),
+        OUTPUT: github.outputs(figures.outputs(reports[-1]), _delimiter()),
     }
     return [(environ[name], text) for name, text in texts.items() if environ.get(name)]
 

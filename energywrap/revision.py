@@ -11,8 +11,16 @@ from energywrap.errors import UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+MAIN = "main"
+# What CI systems say of the branch that a pull or merge request is for, with what comes before its name.
+TOLD = (
+    ("GITHUB_BASE_REF", "origin/"),
+    ("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""),
+    ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "origin/"),
+    ("CHANGE_TARGET", "origin/"),  # Jenkins
+)
 LONGEST_S = 600.0  # for a checkout of the largest repositories
 
 
@@ -35,6 +43,17 @@ def checked_out(revision: str, folder: str) -> Iterator[str]:
             yield there
         finally:
             git(top, "worktree", "remove", "--force", tree)
+
+
+def base_of(environ: Mapping[str, str]) -> str:
+    """What a pull request is for, where the CI system tells it; else "main"."""
+    return next((f"{before}{environ[name]}" for name, before in TOLD if environ.get(name)), MAIN)
+
+
+def unchanged(revision: str, folder: str) -> bool:
+    """Whether the working tree is just that revision. Raises UserError."""
+    same = commit_of(revision, folder) == commit_of("HEAD", folder)
+    return same and not git(folder, "status", "--porcelain")
 
 
 def commit_of(revision: str, folder: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import time
@@ -53,6 +54,24 @@ def test_a_program_that_uses_less_passes(repository: Path) -> None:
     (repository / "work.py").write_text("")
 
     assert gate(repository, "-n", "5", "--", "python3", "work.py").status == 0
+
+
+def test_a_checkout_that_is_the_base_is_said_to_be_compared_with_itself(repository: Path) -> None:
+    done = gate(repository, "-n", "1", "--json", "--comment", "../c.md", "--", "true")
+
+    assert "nothing has changed here since main" in done.err
+    assert "nothing has changed here since main" in (repository.parent / "c.md").read_text()
+    assert json.loads(done.out)["checks"][0]["sides"] == ["main", "this checkout"]
+
+
+def test_the_base_of_a_pull_request_is_found_where_ci_tells_it(repository: Path) -> None:
+    done = energywrap(
+        "ci", "-z", "FR", "-n", "1", "--", "true", cwd=repository, changes={"GITHUB_BASE_REF": "none"}
+    )
+
+    assert done.status == 2
+    assert "'origin/none' is no revision" in done.complaint
+    assert "fetch-depth: 0" in done.complaint
 
 
 def test_too_few_runs_are_inconclusive(repository: Path) -> None:
@@ -118,4 +137,4 @@ def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) ->
 
 
 def test_the_sides_take_turns_in_being_first() -> None:
-    assert [ci.order(number)[0] for number in range(4)] == [ci.BASE, ci.HEAD, ci.BASE, ci.HEAD]
+    assert [ci.order(number)[0] for number in range(4)] == [0, 1, 0, 1]

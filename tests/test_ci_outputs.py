@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from conftest import Energywrap
 from energywrap.comparison import Verdict
 from energywrap.formats import document
-from energywrap.formats.ci import benchmark, github, gitlab, junit
+from energywrap.formats.ci import benchmark, figures, github, gitlab, junit
 from energywrap.model import RunReport
 from energywrap.record import replace
 
@@ -152,7 +152,7 @@ def test_no_word_breaks_out_of_a_table_or_a_line(text: str, known: RunReport) ->
 
 @given(text=any_text)
 def test_no_word_ends_the_marker_of_a_comment(text: str, known: RunReport) -> None:
-    body = github.comment([named(known, text)], Verdict("fail", text), text)
+    body = github.comment([named(known, text)])
     first, _, rest = body.partition("\n")
 
     assert first.startswith("<!-- energywrap: ")
@@ -177,7 +177,7 @@ def test_a_warning_is_one_command_on_one_line(text: str, known: RunReport) -> No
 @given(text=any_text)
 def test_outputs_are_those_ten_whatever_is_in_them(text: str, known: RunReport) -> None:
     odd = replace(known, run_id=text, grade=replace(known.grade, letter=text))
-    lines = github.outputs(odd, "random").split("\n")
+    lines = github.outputs(figures.outputs(odd), "random").split("\n")
     found = {}
     while lines[0]:
         line = lines.pop(0)
@@ -196,8 +196,8 @@ def test_outputs_are_those_ten_whatever_is_in_them(text: str, known: RunReport) 
 def test_what_is_not_known_is_left_empty_and_never_0(known: RunReport) -> None:
     report = unknown(known)
 
-    assert "energy_j=\n" in github.outputs(report, "x")
-    assert "exit_code=\n" in github.outputs(report, "x")
+    assert "energy_j=\n" in github.outputs(figures.outputs(report), "x")
+    assert "exit_code=\n" in github.outputs(figures.outputs(report), "x")
     assert "EWRAP_ENERGY_J=\n" in gitlab.dotenv(report)
     assert "energy" not in gitlab.metrics([report]).replace("energywrap", "")
     assert {entry["unit"] for entry in json.loads(benchmark.smaller_is_better([report]))} == {"s"}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import html
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,23 +13,15 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from commandline import SCRIPT, Outcome, energywrap, environment
+from cirunner import bash, github
+from commandline import Outcome, energywrap
 
 ROOT = Path(__file__).parents[1]
 ACTION = ROOT / ".github" / "actions" / "energywrap" / "action.yml"
-GUIDE = ROOT / "docs" / "ci.md"
 COMMAND = """echo "it's" 'quoted' `echo backticks` $(echo substituted)
 echo '${{ nothing }}' "$HOME" > /dev/null
 echo 'second | line'"""
-GATE = "A gate for pull requests"  # shown by tests of its own
-
-
-def github(folder: Path) -> dict[str, str | None]:
-    return {
-        "GITHUB_ACTIONS": "true",
-        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
-        "GITHUB_OUTPUT": str(folder / "output.txt"),
-    }
+CHECKED = {"verdict", "energy_ratio"}  # what only a check gives
 
 
 @pytest.fixture(scope="module")
@@ -189,19 +180,7 @@ def step(number: int, folder: Path, **given: str) -> Outcome:
         name: inputs[text.removeprefix("${{ inputs.").removesuffix(" }}")]
         for name, text in one["env"].items()
     }
-    return _bash(script, folder, {**env, **github(folder), "RUNNER_TEMP": str(folder)})
-
-
-def _bash(script: Path, folder: Path, changes: Mapping[str, str | None]) -> Outcome:
-    done = subprocess.run(
-        ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(script)],
-        cwd=folder,
-        env=environment(folder, **changes),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return Outcome(done.returncode, done.stdout, done.stderr)
+    return bash(script, folder, {**env, **github(folder), "RUNNER_TEMP": str(folder)})
 
 
 def test_the_action_passes_a_command_on_as_it_is(tmp_path: Path) -> None:
@@ -216,7 +195,7 @@ def test_the_action_passes_a_command_on_as_it_is(tmp_path: Path) -> None:
     assert done.status == 0, done.err
     assert done.out == "it's quoted backticks substituted\nsecond | line\n"
     assert not (tmp_path / "bad").exists()
-    assert values(tmp_path / "output.txt").keys() == action()["outputs"].keys()
+    assert values(tmp_path / "output.txt").keys() == action()["outputs"].keys() - CHECKED
     assert "FR (France)" in (tmp_path / "summary.md").read_text()
 
 
@@ -230,6 +209,18 @@ def test_the_action_ends_as_the_command_did(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("limit", "status"), [("99kWh", 0), ("0J", 1)])
 def test_the_action_fails_where_more_is_used_than_allowed(limit: str, status: int, tmp_path: Path) -> None:
     assert step(1, tmp_path, command="true", max_energy=limit).status == status
+    told = values(tmp_path / "output.txt")
+    assert told["verdict"] == ("fail" if status else "pass")
+    assert told.keys() >= CHECKED
+    assert "(--max-energy)" in html.unescape((tmp_path / "summary.md").read_text())
+
+
+def test_an_inconclusive_check_is_a_warning_and_no_failure(tmp_path: Path) -> None:
+    done = step(1, tmp_path, command="true", baseline="last-green")
+
+    assert done.status == 0
+    assert "::warning title=energywrap%3A bash::no check of this command" in done.err
+    assert values(tmp_path / "output.txt")["verdict"] == "inconclusive"
 
 
 @pytest.mark.parametrize(
@@ -245,48 +236,3 @@ def test_the_action_installs_what_it_is_told(version: str, installed: str, tmp_p
     stub.chmod(0o755)
 
     assert step(0, tmp_path, version=version, python=str(stub)).out.splitlines()[-2:] == ["--", installed]
-
-
-def sections() -> dict[str, str]:
-    """The guide's sections that hold something to copy, by heading."""
-    parts = GUIDE.read_text().split("\n## ")[1:]
-    found = {part.partition("\n")[0]: part for part in parts if "```" in part}
-    return {heading: part for heading, part in found.items() if heading != GATE}
-
-
-def shell_lines(section: str) -> str:
-    """The lines of a section's blocks that a runner gives to a shell."""
-    found: list[str] = []
-    for block in section.split("```")[1::2]:
-        kind, _, text = block.partition("\n")
-        if kind == "groovy":
-            found += text.split("'''")[1::2]
-            continue
-        loaded = yaml.safe_load(text)
-        for each in loaded if isinstance(loaded, list) else [loaded["build"]]:
-            found += [each["run"]] if "run" in each else each.get("script", [])
-    return "\n".join(line.strip() for each in found for line in each.splitlines())
-
-
-@pytest.mark.parametrize("heading", list(sections()))
-def test_every_block_of_the_guide_works_on_a_runner(heading: str, tmp_path: Path) -> None:
-    stubs = tmp_path / "bin"
-    stubs.mkdir()
-    for name in ("pip", "make", "bencher"):
-        (stubs / name).write_text(f'#!/bin/sh\necho {name} "$@"\n')
-        (stubs / name).chmod(0o755)
-    (stubs / "energywrap").symlink_to(SCRIPT)
-    script = tmp_path / "block.sh"
-    script.write_text(shell_lines(sections()[heading]))
-    changes = {"PATH": f"{stubs}:{SCRIPT.parent}:{os.environ['PATH']}"}
-    done = _bash(script, tmp_path, {**github(tmp_path), **changes})
-
-    assert done.status == 0, done.err
-    assert "pip install energywrap" in done.out
-    written = {path.name for path in tmp_path.glob("energywrap*")}
-    promised = {
-        word.strip("'\"")
-        for word in sections()[heading].split()
-        if word.strip("'\"").startswith("energywrap")
-    }
-    assert {name for name in promised if name.endswith((".json", ".xml", ".txt", ".env", ".md"))} <= written

@@ -11,6 +11,7 @@ from energywrap import __version__
 from energywrap.cli import (
     bench,
     calibrate,
+    check,
     ci,
     compare,
     config,
@@ -68,7 +69,7 @@ app.command("total")(total.total)
 app.command("trend")(trend.trend)
 app.command("compare")(compare.compare)
 app.command("bench", cls=pairs.Paired)(bench.bench)
-app.command("check")(compare.check)
+app.command("check")(check.check)
 app.command("ci", context_settings={"allow_interspersed_args": False})(ci.ci)
 app.command("publish")(publish.publish)
 app.command("import")(exchange.take)

@@ -8,36 +8,51 @@ from typing import Annotated
 
 import typer
 
-from energywrap import acceptance, comparison, config, revision, strays
-from energywrap.cli.compare import FAIL, INCONCLUSIVE, PASS, part
+from energywrap import acceptance, config, gate, revision, strays
+from energywrap.cli import gates
+from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.console import say
 from energywrap.errors import UserError
+from energywrap.formats import compared
 from energywrap.formats.quantities import joules, seconds
+from energywrap.gate import HERE, Check, Gate
 from energywrap.heard import heard
 from energywrap.model import RunReport
+from energywrap.record import record
 
-BASE, HEAD = "base", "this checkout"
-STATUS = {comparison.PASS: PASS, comparison.FAIL: FAIL, comparison.INCONCLUSIVE: INCONCLUSIVE}
+BASE = "base"
+SHOWN = ("energy, machine", "energy, command's share", "time")
 
 
 def ci(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGS]...", help="The command to run.")],
     base: Annotated[
-        str, typer.Option("--base", metavar="REVISION", help="What this checkout is compared with.")
-    ] = "main",
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="REVISION",
+            help="What this checkout is compared with (default: what the CI system says the pull request is "
+            "for, else main).",
+        ),
+    ] = None,
     runs: Annotated[int, typer.Option("--runs", "-n", min=1, metavar="N", help="Runs of each side.")] = 5,
     warmup: Annotated[
         int, typer.Option("--warmup", min=0, metavar="N", help="Runs of each side before, not counted.")
     ] = 1,
-    max_increase: Annotated[
-        str, typer.Option("--max-increase", metavar="PERCENT", help="By how much energy may rise.")
-    ] = "5%",
+    max_increase: MaxIncrease = "5%",
     prepare: Annotated[
         str | None,
         typer.Option("--prepare", metavar="LINE", help="A shell line before each run."),
     ] = None,
     zone: Annotated[str | None, typer.Option("--zone", "-z", metavar="ZONE", help="Grid zone.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", "-l", metavar="NAME", help="The gate's name (default: the program's)."),
+    ] = None,
+    json: AsJson = False,
+    comment: Comment = None,
+    junit: Junit = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the runs in the ledger.")] = False,
 ) -> None:
     """Run a command on this checkout and on a base revision, alternating, and say whether energy has risen.
@@ -46,75 +61,83 @@ def ci(
     worktree, which shares nothing with this folder but its history: what is not committed there must be made
     by --prepare.
     """
-    allowed, here = part(max_increase), os.getcwd()
+    allowed, here = gates.part(max_increase), os.getcwd()
     settings = config.resolve({"zone": zone} if zone else {}, os.environ, here)
     acceptance.check(settings, here)  # a wrong setting is refused before anything runs
+    gates.accept(comment=comment, junit=junit)
+    name, base = label or os.path.basename(command[0]), base or revision.base_of(os.environ)
     options = [*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off"]
     strays.adopt()
     try:
         with terminable(), revision.checked_out(base, here) as there:
-            found = _measured(command, options, {BASE: there, HEAD: here}, runs, warmup, prepare)
+            same = revision.unchanged(base, here)
+            sides = [
+                Side(title, folder, (*options, "-l", f"{name}: {title}"), prepare)
+                for title, folder in ((BASE, there), (HERE, here))
+            ]
+            found = _measured(command, sides, runs, warmup)
     except KeyboardInterrupt:
         say("it was ended early: nothing is compared")
         raise typer.Exit(INTERRUPTED) from None
-    _conclude(found, base, allowed)
+    doubts = (f"nothing has changed here since {base}: the command was compared with itself",) if same else ()
+    check = gate.against(base, found[0], found[1], allowed, doubts=doubts)
+    _say(check, base, as_rows=not json)
+    told = Gate(name, (check,))
+    gates.tell(told, settings, os.environ, as_json=json, comment=comment, junit=junit)
+    raise typer.Exit(STATUS[told.word])
+
+
+@record
+class Side:
+    """Where the command runs, and how."""
+
+    name: str
+    folder: str
+    options: tuple[str, ...]  # of `energywrap run`
+    prepare: str | None
 
 
 def _measured(
-    command: Sequence[str],
-    options: Sequence[str],
-    sides: dict[str, str],
-    runs: int,
-    warmup: int,
-    prepare: str | None,
-) -> dict[str, list[RunReport]]:
+    command: Sequence[str], sides: Sequence[Side], runs: int, warmup: int
+) -> tuple[list[RunReport], list[RunReport]]:
     """The runs of both sides, by turns; warm-ups are not among them."""
-    found: dict[str, list[RunReport]] = {BASE: [], HEAD: []}
+    found: tuple[list[RunReport], list[RunReport]] = ([], [])
     for number in range(-warmup, runs):
-        for name in order(number):
-            report = _one(command, [*options, "-l", f"ci {name}"], sides[name], name, prepare)
+        for which in order(number):
+            report = _one(command, sides[which])
             if number >= 0:
-                found[name].append(report)
-                _progress(name, number + 1, runs, report)
+                found[which].append(report)
+                used = joules(report.scopes["machine"].energy_j)
+                say(f"run {number + 1} of {runs}, {sides[which].name}: {used}, {seconds(report.duration_s)}")
     return found
 
 
-def order(number: int) -> tuple[str, str]:
+def order(number: int) -> tuple[int, int]:
     """Which side is first in a round: in turn, so that a drift of the machine treats both alike."""
-    return (BASE, HEAD) if number % 2 == 0 else (HEAD, BASE)
+    return (0, 1) if number % 2 == 0 else (1, 0)
 
 
-def _one(
-    command: Sequence[str], options: Sequence[str], folder: str, name: str, prepare: str | None
-) -> RunReport:
+def _one(command: Sequence[str], side: Side) -> RunReport:
     import subprocess
 
-    if prepare is not None:
-        done = subprocess.run(["/bin/sh", "-c", prepare], cwd=folder, stdout=2, check=False)
+    if side.prepare is not None:
+        done = subprocess.run(["/bin/sh", "-c", side.prepare], cwd=side.folder, stdout=2, check=False)
         if done.returncode:
-            raise UserError(f"--prepare on {name} failed with status {done.returncode}")
-    report, _ = heard(command, options, shown=True, folder=folder)
+            raise UserError(f"--prepare on {side.name} failed with status {done.returncode}")
+    report, _ = heard(command, side.options, shown=True, folder=side.folder)
     if report.exit_code:
-        raise UserError(f"the command on {name} failed with status {report.exit_code}: nothing is compared")
+        raise UserError(
+            f"the command on {side.name} failed with status {report.exit_code}: nothing is compared"
+        )
     return report
 
 
-def _progress(name: str, number: int, runs: int, report: RunReport) -> None:
-    used = joules(report.scopes["machine"].energy_j)
-    say(f"run {number} of {runs}, {name}: {used}, {seconds(report.duration_s)}")
-
-
-def _conclude(found: dict[str, list[RunReport]], base: str, allowed: float) -> None:
-    compared = comparison.compare(found[BASE], found[HEAD])
-    for each in compared.quantities:
-        if each.name in ("energy, machine", "energy, command's share", "time"):
-            show = seconds if each.unit == "s" else joules
-            typer.echo(
-                f"{each.name}\t{show(each.one)}\t{show(each.other)}\t{each.ratio.value:.4g}"
-                f"\t{each.ratio.low:.4g} to {each.ratio.high:.4g}"
-            )
-    for doubt in compared.doubts:
+def _say(check: Check, base: str, *, as_rows: bool) -> None:
+    """The rows that matter, on stdout; the doubts and the verdict on stderr."""
+    assert check.compared is not None
+    for each in check.compared.quantities:
+        if as_rows and each.name in SHOWN:
+            typer.echo("\t".join(compared.row(each)[:5]))
+    for doubt in check.compared.doubts:
         say(doubt)
-    told = comparison.verdict(compared, allowed)
-    say(f"{told.word}, against {base}: {told.reason}")
-    raise typer.Exit(STATUS[told.word])
+    say(f"{check.verdict.word}, against {base}: {check.verdict.reason}")

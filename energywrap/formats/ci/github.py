@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from energywrap.errors import printable
-from energywrap.formats.ci import figures
+from energywrap.formats.ci import figures, markdown
 from energywrap.formats.quantities import grams, joules, seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from energywrap.comparison import Verdict
     from energywrap.model import RunReport
 
 LARGEST = 60_000  # bytes of a summary; a comment may have 65,536 letters, a step's summary 1 MiB
-COMMAND, SENTENCE = 200, 300  # letters
+COMMAND = 200  # letters
 WARNINGS = 3
-PLAIN = frozenset(" -./,=%+")  # punctuation that means nothing inside a line of a table
 HEADS = ("Run", "Energy", "P10 to P90", "CO2e", "P10 to P90", "Duration", "Basis", "Grade")
 
 
@@ -26,19 +23,14 @@ def summary(reports: Sequence[RunReport]) -> str:
     return f"{text}\n"
 
 
-def comment(reports: Sequence[RunReport], verdict: Verdict | None = None, name: str | None = None) -> str:
-    """A comment's body that begins with a marker, by which a workflow finds it again to update it."""
-    word = name or (figures.name(reports[0]) if reports else "runs")
-    head = f"<!-- energywrap: {_marker(word)} -->\n"
-    said = ""
-    if verdict is not None:
-        said = f"**{_text(verdict.word)}**: {_sentence(verdict.reason)}\n\n"
-    return head + said + summary(reports)
+def comment(reports: Sequence[RunReport]) -> str:
+    """A comment's body."""
+    return markdown.marker(figures.name(reports[0]) if reports else "runs") + summary(reports)
 
 
-def outputs(report: RunReport, delimiter: str) -> str:
+def outputs(values: Mapping[str, str], delimiter: str) -> str:
     """Lines for the file that GITHUB_OUTPUT names; `delimiter` must be random."""
-    return "".join(_assignment(key, value, delimiter) for key, value in figures.outputs(report).items())
+    return "".join(_assignment(key, value, delimiter) for key, value in values.items())
 
 
 def warning(report: RunReport) -> str | None:
@@ -49,8 +41,13 @@ def warning(report: RunReport) -> str | None:
     if not said:
         return None
     more = f" (and {len(said) - 1} more)" if len(said) > 1 else ""
-    title = _property(f"energywrap: {figures.name(report)}")
-    return f"::warning title={title}::{_data(figures.shown(said[0], 4 * SENTENCE) + more)}"
+    return annotation("warning", figures.name(report), figures.shown(said[0], 4 * markdown.SENTENCE) + more)
+
+
+def annotation(kind: str, name: str, words: str) -> str:
+    """A workflow command that GitHub shows beside the step: an error, a warning or a notice."""
+    title = _property(f"energywrap: {name}")
+    return f"::{kind} title={title}::{_data(words)}"
 
 
 def _one(report: RunReport) -> str:
@@ -65,25 +62,25 @@ def _one(report: RunReport) -> str:
         ("Command's share", joules(report.scopes["command"].energy_j)),
         (
             "Grid",
-            f"{_text(carbon.zone)} ({_sentence(carbon.zone_name)}), "
+            f"{markdown.text(carbon.zone)} ({markdown.sentence(carbon.zone_name)}), "
             f"{carbon.intensity_g_per_kwh:.3g} gCO2e/kWh "
             f"({carbon.intensity_low_g_per_kwh:.3g} to {carbon.intensity_high_g_per_kwh:.3g})",
         ),
         ("Basis", figures.basis(report) or "-"),
-        ("Grade", f"{_text(report.grade.letter)}: {_sentence(report.grade.reason)}"),
+        ("Grade", f"{markdown.text(report.grade.letter)}: {markdown.sentence(report.grade.reason)}"),
         ("Exit status", _ending(report)),
         ("Command", _command(report)),
     ]
-    lines = [f"### energywrap: {_code(figures.name(report))}", "", "| | |", "| --- | --- |"]
+    lines = [f"### energywrap: {markdown.code(figures.name(report))}", "", "| | |", "| --- | --- |"]
     lines += [f"| {head} | {cell} |" for head, cell in rows]
     return "\n".join([*lines, *_remarks(report)])
 
 
 def _many(reports: Sequence[RunReport]) -> str:
-    lines = [f"### energywrap: {len(reports)} runs", "", _row(HEADS), _row(["---"] * len(HEADS))]
+    lines = [f"### energywrap: {len(reports)} runs", "", *markdown.table(HEADS, [])]
     size = sum(len(line.encode()) + 1 for line in lines)
     for done, report in enumerate(reports):
-        line = _row(_cells(report))
+        line = markdown.row(_cells(report))
         size += len(line.encode()) + 1
         if size > LARGEST:
             lines += ["", f"{len(reports) - done} further runs are left out here."]
@@ -95,28 +92,24 @@ def _many(reports: Sequence[RunReport]) -> str:
 def _cells(report: RunReport) -> list[str]:
     machine = report.scopes["machine"]
     return [
-        _code(figures.name(report)),
+        markdown.code(figures.name(report)),
         joules(machine.energy_j),
         _interval(machine.low_j, machine.high_j, joules),
         grams(machine.co2e_g),
         _interval(machine.co2e_low_g, machine.co2e_high_g, grams),
         seconds(report.duration_s),
         figures.basis(report) or "-",
-        _text(report.grade.letter),
+        markdown.text(report.grade.letter),
     ]
 
 
 def _remarks(report: RunReport) -> list[str]:
-    said = [f"* {_sentence(each)}" for each in report.warnings[:WARNINGS]]
+    said = [f"* {markdown.sentence(each)}" for each in report.warnings[:WARNINGS]]
     if not report.complete:
         said.insert(0, "* The run was cut off: what followed is not known.")
     if len(report.warnings) > WARNINGS:
         said.append(f"* {len(report.warnings) - WARNINGS} further warnings are left out here.")
     return ["", *said] if said else []
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _interval(low: float | None, high: float | None, words: Callable[[float], str]) -> str:
@@ -138,35 +131,7 @@ def _ending(report: RunReport) -> str:
 def _command(report: RunReport) -> str:
     import shlex
 
-    return _code(figures.shown(shlex.join(report.command), COMMAND))
-
-
-def _code(text: str) -> str:
-    """Words of the user: nobody is mentioned and nothing is linked in an element of code."""
-    return f"<code>{_text(text)}</code>"
-
-
-def _sentence(text: str) -> str:
-    """A sentence of ours that may hold words of the user."""
-    return _text(figures.shown(text, SENTENCE)).replace("&#64;", "&#64;&#8203;")
-
-
-def _text(text: str) -> str:
-    """Text that is nothing but text in Markdown and in HTML: no line ends, no markup."""
-    shown = printable(text).encode("utf-8", "backslashreplace").decode()
-    spelt = "".join(
-        letter if letter.isalnum() or letter in PLAIN or not letter.isascii() else f"&#{ord(letter)};"
-        for letter in shown
-    )
-    return spelt.replace("www.", "www&#46;").replace("WWW.", "WWW&#46;")
-
-
-def _marker(text: str) -> str:
-    """A name that cannot end an HTML comment."""
-    kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._") else "-" for letter in text
-    )
-    return "-".join(part for part in kept.split("-") if part) or "runs"
+    return markdown.code(figures.shown(shlex.join(report.command), COMMAND))
 
 
 def _assignment(key: str, value: str, delimiter: str) -> str:

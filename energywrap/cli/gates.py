@@ -1,0 +1,71 @@
+"""What every gate shares on the command line: its options, where its verdict goes, its exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Annotated
+
+import typer
+
+from energywrap import comparison, publish
+from energywrap.config import Settings
+from energywrap.console import say
+from energywrap.errors import UserError
+from energywrap.formats import compared
+from energywrap.gate import Gate
+
+STATUS = {comparison.PASS: 0, comparison.FAIL: 1, comparison.INCONCLUSIVE: 3}
+
+MaxIncrease = Annotated[
+    str, typer.Option("--max-increase", metavar="PERCENT", help="By how much energy may rise.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The verdict as JSON on stdout.")]
+Comment = Annotated[
+    str | None,
+    typer.Option("--comment", metavar="FILE", help="Write the body of a comment, in Markdown, to FILE."),
+]
+Junit = Annotated[
+    str | None, typer.Option("--junit", metavar="FILE", help="Write a test per check, as JUnit XML, to FILE.")
+]
+
+
+def part(text: str) -> float:
+    """A part of 1 from "5%" or "0.05". Raises UserError."""
+    word = text.strip()
+    try:
+        value = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 100:
+        raise UserError(f"--max-increase {text!r} is no part", "write it like 5%")
+    return value
+
+
+def accept(**files: str | None) -> None:
+    """Refuse files that cannot be written, before anything is measured. Raises UserError."""
+    for option, path in files.items():
+        if path is None:
+            continue
+        folder = os.path.dirname(path) or os.curdir
+        if not os.path.isdir(folder):
+            raise UserError(f"--{option} {path}: there is no folder {folder}", "make it first")
+        if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+            raise UserError(f"--{option} {path}: it cannot be written", "name a file that can")
+
+
+def tell(
+    gate: Gate,
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    as_json: bool,
+    comment: str | None,
+    junit: str | None,
+) -> None:
+    """Everything that is said of a gate beside its lines: files, the CI system, JSON; a failure is a line."""
+    if as_json:
+        typer.echo(json.dumps(compared.of_gate(gate), indent=2))
+    for line in publish.of_gate(gate, settings, environ, comment=comment, junit=junit):
+        say(line)

@@ -1,0 +1,32 @@
+"""Words on the command line that stand for runs: a file, an id, several, or everything of a label."""
+
+from __future__ import annotations
+
+import os
+
+from energywrap.cli.history import settings_of
+from energywrap.errors import UserError
+from energywrap.ledger import named
+from energywrap.ledger.sql import Filter
+from energywrap.model import RunReport
+from energywrap.record import replace
+
+FIELDS = ("label", "project", "stage", "branch")
+
+
+def runs_of(text: str, ledger: str | None) -> list[RunReport]:
+    """The reports that a word stands for. Raises UserError where there is none."""
+    settings = settings_of(ledger)
+    field, equals, value = text.partition("=")
+    if not equals or field not in FIELDS:
+        return [named.report(name.strip(), settings, os.environ) for name in text.split(",") if name.strip()]
+    store = named.opened(settings, os.environ)
+    try:
+        found = [
+            named.of_store(run.run_id, store) for run in store.history(replace(Filter(), **{field: value}))
+        ]
+    finally:
+        store.close()
+    if not found:
+        raise UserError(f"no run in the ledger has {text}", "`energywrap history` lists them")
+    return found

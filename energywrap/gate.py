@@ -1,0 +1,56 @@
+"""A gate: the questions it asks of runs, their answers, and what these come to together. Pure."""
+
+from __future__ import annotations
+
+from energywrap import comparison
+from energywrap.comparison import FAIL, INCONCLUSIVE, PASS, Verdict
+from energywrap.record import record, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from energywrap.comparison import Comparison
+    from energywrap.model import RunReport
+
+WORST_FIRST = (FAIL, INCONCLUSIVE, PASS)
+HERE = "this checkout"
+
+
+@record
+class Check:
+    """One question and its answer, with the comparison that it rests on, if it does."""
+
+    name: str
+    verdict: Verdict
+    compared: Comparison | None = None
+    sides: tuple[str, str] = ("baseline", HERE)  # what is compared, in the order of the comparison
+
+
+@record
+class Gate:
+    """What was asked of some runs."""
+
+    name: str  # what was run: a label, else a program
+    checks: tuple[Check, ...]
+
+    @property
+    def word(self) -> str:
+        """Fail if one does; else inconclusive if one is; else pass."""
+        words = {check.verdict.word for check in self.checks}
+        return next(word for word in WORST_FIRST if word in words)
+
+
+def against(
+    name: str,
+    one: Sequence[RunReport],
+    other: Sequence[RunReport],
+    allowed: float,
+    here: str = HERE,
+    doubts: Sequence[str] = (),
+) -> Check:
+    """Whether the other runs' energy is above the one's by more than a part that is allowed."""
+    compared = comparison.compare(one, other)
+    compared = replace(compared, doubts=(*doubts, *compared.doubts))
+    verdict = comparison.verdict(compared, allowed)
+    return Check(f"energy against {name}", verdict, compared, (name, here))
