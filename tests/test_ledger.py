@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from commandline import energywrap
+from commandline import START, energywrap, environment
 from conftest import TIMEOUT_S, Energywrap
 from energywrap import ledger
 from energywrap.cli import trend
@@ -255,7 +255,7 @@ def child(url: str, path: Path, first: int, count: int) -> subprocess.Popen[str]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
-def test_two_hundred_at_once_lose_nothing(url: str, real: RunReport, tmp_path: Path) -> None:
+def test_twenty_writers_at_once_lose_nothing(url: str, real: RunReport, tmp_path: Path) -> None:
     path = tmp_path / "real.json"
     path.write_text(document.text(real))
     each = 10
@@ -271,6 +271,24 @@ def test_two_hundred_at_once_lose_nothing(url: str, real: RunReport, tmp_path: P
     assert len(opened.history(EVERYTHING)) == 200
     assert sum(found.runs for found in opened.totals("project", EVERYTHING)) == 200
     opened.close()
+
+
+def test_two_hundred_runs_at_once_are_all_kept(url: str, tmp_path: Path) -> None:
+    """Real runs that all end within a moment, each of which takes in what it finds."""
+    words = [*START, "run", "-q", "--ledger", url, "--", "sleep", "1"]
+    environ = environment(tmp_path, ENERGYWRAP_ZONE="FR")
+    runs = [
+        subprocess.Popen(words, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
+        for _ in range(200)
+    ]
+    said = [process.communicate(timeout=10 * TIMEOUT_S)[1] for process in runs]
+
+    assert {process.returncode for process in runs} == {0}
+    assert set(said) == {""}
+    shown = energywrap("history", "--ledger", url, "--all", "--json", cwd=tmp_path)
+    assert len({found["run_id"] for found in json.loads(shown.out)}) == 200
+    (total,) = json.loads(energywrap("total", "--ledger", url, "--json", cwd=tmp_path).out)
+    assert total["runs"] == 200
 
 
 def test_a_kill_at_any_moment_corrupts_nothing(real: RunReport, tmp_path: Path) -> None:

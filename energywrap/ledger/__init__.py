@@ -15,7 +15,7 @@ from energywrap.errors import UserError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     from energywrap.config import Settings
     from energywrap.ledger.store import Store
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 FILE, INBOX, ASIDE = "ledger.db", "inbox", ".unreadable"
 LONG_S = 1.0  # a run that took as long takes its report in itself
 SILENT, ASKED_AGAIN_S = ".silent", 300.0
-AT_ONCE = 200  # reports in one transaction
+AT_ONCE, FEW = 200, 5  # reports in one transaction; transactions at the end of a run
+OTHERS_S = 5.0  # that a command waits for others that are at it
 URLS = ("postgresql://", "postgres://")
 
 
@@ -60,40 +61,37 @@ def open_store(settings: Settings, environ: Mapping[str, str]) -> Store:
 
 def take_in(store: Store, environ: Mapping[str, str]) -> int:
     """Take in what waits in the inbox; how many runs were new. A report that is none is put aside."""
+    folder = inbox(environ)
+    if folder is None:
+        return 0
+    from energywrap.ledger import waiting
+
+    with waiting.alone(folder, OTHERS_S):
+        return sum(_add(store, paths) for paths in waiting.bunches(folder, AT_ONCE))
+
+
+def _add(store: Store, paths: Sequence[str]) -> int:
+    """Take in some reports, then let go of their files."""
+    from energywrap.formats import document
     from energywrap.ledger import entry
 
-    added = 0
-    for names in _bunches(environ):
-        found: list[tuple[entry.Entry, bytes | None]] = []
-        done = []
-        for path in names:
-            try:
-                from energywrap.formats import document
-
-                report = document.parse(reportfile.read(path), path)
-                found.append((entry.of_report(report), entry.packed(report)))
-                done.append(path)
-            except (UserError, ValueError):
-                if os.path.exists(path):  # nobody has taken it in meanwhile
-                    os.replace(path, path + ASIDE)
-        added += store.add(found)
-        for path in done:
-            try:
-                os.unlink(path)
-            except FileNotFoundError:
-                pass  # another one has
+    found: list[tuple[entry.Entry, bytes | None]] = []
+    done = []
+    for path in paths:
+        try:
+            report = document.parse(reportfile.read(path), path)
+            found.append((entry.of_report(report), entry.packed(report)))
+            done.append(path)
+        except (UserError, ValueError):
+            if os.path.exists(path):  # nobody has taken it in meanwhile
+                os.replace(path, path + ASIDE)
+    added = store.add(found)
+    for path in done:
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            pass  # another one has
     return added
-
-
-def _bunches(environ: Mapping[str, str]) -> Iterator[list[str]]:
-    folder = inbox(environ)
-    try:
-        names = sorted(name for name in os.listdir(folder or "") if name.endswith(".json") and name[0] != ".")
-    except OSError:
-        names = []
-    paths = [os.path.join(folder or "", name) for name in names]
-    for start in range(0, len(paths), AT_ONCE):
-        yield paths[start : start + AT_ONCE]
 
 
 def keep(
@@ -104,15 +102,27 @@ def keep(
     if duration_s < LONG_S or _silent_lately(environ):
         return None
     try:
-        store = open_store(settings, environ)
-        try:
-            take_in(store, environ)
-        finally:
-            store.close()
+        _take_in_a_few(settings, environ)
     except UserError as trouble:
         _mark_silent(environ)
         return f"{trouble.line()}; this run's report waits and is taken in later"
     return None
+
+
+def _take_in_a_few(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Take in what waits, unless another is at it: that one finds this run's report as well."""
+    from energywrap.ledger import waiting
+
+    folder = inbox(environ) or ""
+    with waiting.alone(folder, 0.0) as alone:
+        if not alone:
+            return
+        store = open_store(settings, environ)
+        try:
+            for _, paths in zip(range(FEW), waiting.bunches(folder, AT_ONCE)):
+                _add(store, paths)
+        finally:
+            store.close()
 
 
 def _silent_lately(environ: Mapping[str, str]) -> bool:

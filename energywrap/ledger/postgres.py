@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PATIENCE_S = 3
-LOCK = 0x656E6572  # of the database: one brings the tables to a new form, the others wait
+LOCK = 0x656E6572  # of the database: one writes, the others wait
 
 
 class Unreachable(UserError):
@@ -47,23 +47,29 @@ class Postgres:
             raise
 
     def _migrate(self) -> None:
+        version = self._version()
+        if version > sql.VERSION:
+            raise UserError(
+                f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
+                "update energywrap",
+            )
+        if version == sql.VERSION:
+            return
         with self.transaction():
-            self.run("SELECT pg_advisory_xact_lock(?)", (LOCK,))
             self.run("CREATE TABLE IF NOT EXISTS energywrap_version (version INTEGER)")
-            rows = self.ask("SELECT version FROM energywrap_version")
+            rows = self.ask("SELECT version FROM energywrap_version")  # another may have been quicker
             version = int(rows[0][0]) if rows else 0
-            if version > sql.VERSION:
-                raise UserError(
-                    f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
-                    "update energywrap",
-                )
             for step in range(version + 1, sql.VERSION + 1):
                 for statement in sql.UPGRADES[step]:
                     self.run(statement.replace("{bytes}", "BYTEA"))
-            if version == 0:
-                self.run("INSERT INTO energywrap_version VALUES (?)", (sql.VERSION,))
-            elif version < sql.VERSION:
-                self.run("UPDATE energywrap_version SET version = ?", (sql.VERSION,))
+            self.run("DELETE FROM energywrap_version")
+            self.run("INSERT INTO energywrap_version VALUES (?)", (sql.VERSION,))
+
+    def _version(self) -> int:
+        if self.ask("SELECT to_regclass('energywrap_version')")[0][0] is None:
+            return 0
+        rows = self.ask("SELECT version FROM energywrap_version")
+        return int(rows[0][0]) if rows else 0
 
     def run(self, statement: str, values: Sequence[object] = ()) -> int:
         """Execute; how many rows it concerned."""
@@ -80,9 +86,10 @@ class Postgres:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
+        """All or nothing; one writer after the other, so that no two wait for each other's rows."""
         try:
             with self._connection.transaction():
+                self.run("SELECT pg_advisory_xact_lock(?)", (LOCK,))
                 yield
         except self._errors as err:
             words = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
