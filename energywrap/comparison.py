@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05
 FEW = 5  # runs a side: with fewer no verdict is given
-PASS, FAIL, INCONCLUSIVE = "pass", "fail", "inconclusive"
+PASS, FAIL, INCONCLUSIVE, ERROR = "pass", "fail", "inconclusive", "error"
 
 
 @record
@@ -41,7 +41,7 @@ class Comparison:
 
 @record
 class Verdict:
-    """Whether energy has risen by more than is allowed: pass, fail or inconclusive, and why."""
+    """Whether energy has risen by more than is allowed, and why: one of the words above."""
 
     word: str
     reason: str
@@ -78,14 +78,16 @@ def verdict(found: Comparison, increase: float) -> Verdict:
     if found.forbidden or energy is None:
         return Verdict(INCONCLUSIVE, "; ".join(found.forbidden) or "no energy is known of both sides")
     change = f"{_percent(energy.ratio.value)} ({_percent(energy.ratio.low)} to {_percent(energy.ratio.high)})"
-    limit = f"{100 * increase:+.3g} % are allowed"
+    reason = f"energy changed by {change}; {100 * increase:+.3g} % is allowed"
     if min(found.runs) < FEW:
-        return Verdict(INCONCLUSIVE, f"{change} with {min(found.runs)} runs on a side: {FEW} are needed")
-    if energy.ratio.value <= 1 + increase:
-        return Verdict(PASS, f"energy changed by {change}; {limit}")
-    if energy.ratio.low > 1:
-        return Verdict(FAIL, f"energy changed by {change}; {limit}")
-    return Verdict(INCONCLUSIVE, f"energy changed by {change}; {limit}, but it may not have risen at all")
+        return Verdict(INCONCLUSIVE, f"{change} with {min(found.runs)} of {FEW} runs that each side needs")
+    if energy.ratio.value > 1 + increase:
+        if energy.ratio.low > 1:
+            return Verdict(FAIL, reason)
+        return Verdict(INCONCLUSIVE, f"{reason}, but it may not have risen at all")
+    if energy.ratio.high > 1 + increase:
+        reason += f"; noise could hide a rise of {_percent(energy.ratio.high)}"
+    return Verdict(PASS, reason)
 
 
 def differs(quantity: Quantity) -> bool | None:
@@ -168,7 +170,7 @@ def _doubts(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:
     if any("other work on the machine" in text for report in runs for text in report.warnings):
         found.append("other work was running beside some of them")
     if any(part.basis != "measured" for report in runs for part in report.components):
-        found.append("energy is modelled: it follows CPU time, and tells little beyond that")
+        found.append("energy is modelled: it follows time and CPU time, and tells little beyond them")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from energywrap import comparison
-from energywrap.comparison import FAIL, INCONCLUSIVE, PASS, Verdict
+from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE, PASS, Verdict
 from energywrap.record import record, replace
 
 TYPE_CHECKING = False
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from energywrap.comparison import Comparison
     from energywrap.model import RunReport
 
-WORST_FIRST = (FAIL, INCONCLUSIVE, PASS)
+WORST_FIRST = (ERROR, FAIL, INCONCLUSIVE, PASS)
 HERE = "this checkout"
+LONGEST = 60  # letters of a name that is a command's
 
 
 @record
@@ -31,14 +32,24 @@ class Check:
 class Gate:
     """What was asked of some runs."""
 
-    name: str  # what was run: a label, else a program
+    name: str  # what was run: a label, else the beginning of the command
     checks: tuple[Check, ...]
+    again: str | None = None  # the line that asks the same at home
 
     @property
     def word(self) -> str:
-        """Fail if one does; else inconclusive if one is; else pass."""
+        """Of the checks' words the worst."""
         words = {check.verdict.word for check in self.checks}
         return next(word for word in WORST_FIRST if word in words)
+
+
+def name_of(label: str | None, command: Sequence[str]) -> str:
+    """What a gate goes by: a label, else the command's program without its folder, and what follows it."""
+    if label:
+        return label
+    program, *rest = command or ("runs",)
+    words = " ".join([program.rpartition("/")[2], *rest])
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 3]}..."
 
 
 def against(
@@ -48,9 +59,10 @@ def against(
     allowed: float,
     here: str = HERE,
     doubts: Sequence[str] = (),
+    side: str | None = None,
 ) -> Check:
     """Whether the other runs' energy is above the one's by more than a part that is allowed."""
     compared = comparison.compare(one, other)
     compared = replace(compared, doubts=(*doubts, *compared.doubts))
     verdict = comparison.verdict(compared, allowed)
-    return Check(f"energy against {name}", verdict, compared, (name, here))
+    return Check(f"energy against {name}", verdict, compared, (side or name, here))

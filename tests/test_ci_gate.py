@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commandline import START, Outcome, energywrap, environment
-from energywrap.cli import ci
+from energywrap import revision, turns
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 BURN = "import time; began = time.process_time()\nwhile time.process_time() - began < {}: pass\n"
@@ -45,8 +47,11 @@ def test_a_program_that_uses_three_times_as_much_fails(repository: Path) -> None
     done = gate(repository, "-n", "5", "--", "python3", "work.py")
 
     assert done.status == 1, done.err
-    assert "fail, against main" in done.err
-    assert done.out.startswith("energy, machine\t")
+    assert "fail: energy changed by +" in done.err
+    head, first, *_ = (line.split("\t") for line in done.out.splitlines())
+    assert head[1].startswith("main at ")
+    assert head[2:] == ["this checkout", "ratio", "P5 to P95"]
+    assert first[0] == "energy, machine"
     assert git(repository, "worktree", "list").count("\n") == 0
 
 
@@ -61,7 +66,7 @@ def test_a_checkout_that_is_the_base_is_said_to_be_compared_with_itself(reposito
 
     assert "nothing has changed here since main" in done.err
     assert "nothing has changed here since main" in (repository.parent / "c.md").read_text()
-    assert json.loads(done.out)["checks"][0]["sides"] == ["main", "this checkout"]
+    assert json.loads(done.out)["checks"][0]["sides"][1] == "this checkout"
 
 
 def test_the_base_of_a_pull_request_is_found_where_ci_tells_it(repository: Path) -> None:
@@ -78,7 +83,7 @@ def test_too_few_runs_are_inconclusive(repository: Path) -> None:
     done = gate(repository, "-n", "1", "--", "true")
 
     assert done.status == 3
-    assert "5 are needed" in done.err
+    assert "with 1 of 5 runs that each side needs" in done.err
 
 
 def test_each_side_runs_in_its_own_checkout_and_is_prepared_there(repository: Path) -> None:
@@ -95,14 +100,18 @@ def test_each_side_runs_in_its_own_checkout_and_is_prepared_there(repository: Pa
     ("words", "complaint"),
     [
         (("--base", "nosuch", "--", "true"), "'nosuch' is no revision"),
-        (("--max-increase", "much", "--", "true"), "--max-increase 'much' is no part"),
-        (("--", "false"), "failed with status 1"),
-        (("--prepare", "exit 4", "--", "true"), "--prepare on base failed with status 4"),
+        (("--max-increase", "much", "--", "true"), "--max-increase 'much' is no percentage"),
+        (("--", "false"), "error: the command on this checkout failed with status 1: nothing is compared"),
+        (("--", "sh", "-c", "echo why >&2; exit 5"), "failed with status 5 (why)"),
+        (("--", "nosuch"), "error: on this checkout: "),
+        (("--prepare", "exit 4", "--", "true"), "--prepare 'exit 4' on this checkout failed with status 4"),
+        (("-n", "0", "--", "true"), "see `energywrap ci --help`"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line_and_status_2(
     words: tuple[str, ...], complaint: str, repository: Path
 ) -> None:
+    (repository / "work.py").write_text("")
     done = gate(repository, *words)
 
     assert done.status == 2
@@ -114,7 +123,7 @@ def test_outside_a_repository_it_says_so(tmp_path: Path) -> None:
     done = gate(tmp_path, "--", "true")
 
     assert done.status == 2
-    assert "git rev-parse" in done.complaint
+    assert "is in no git repository" in done.complaint
 
 
 def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) -> None:
@@ -136,5 +145,140 @@ def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) ->
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
+def test_a_program_that_the_base_has_not_is_inconclusive(repository: Path) -> None:
+    (repository / "new.py").write_text("")
+    done = gate(repository, "--comment", "c.md", "--", "python3", "new.py")
+
+    assert done.status == 3
+    assert "inconclusive: the command on main at " in done.err
+    assert "failed with status 2" in done.err
+    assert "and it does not fail here" in done.err
+    assert ": inconclusive\n" in (repository / "c.md").read_text()
+
+
+def test_where_nothing_is_compared_github_is_told_and_no_old_comment_stays(repository: Path) -> None:
+    (repository / "c.md").write_text("an old verdict")
+    names = {"GITHUB_STEP_SUMMARY": str(repository / "s.md"), "GITHUB_OUTPUT": str(repository / "o.txt")}
+    done = energywrap(
+        *("ci", "--warmup", "0", "--comment", "c.md", "--junit", "t.xml", "--", "false"),
+        cwd=repository,
+        changes={"GITHUB_ACTIONS": "true", **names},
+    )
+
+    assert done.status == 2
+    assert "::error title=energywrap%3A false::the command on this checkout failed" in done.err
+    assert (repository / "o.txt").read_text().startswith("verdict=error\nenergy_ratio=\n")
+    assert (repository / "s.md").read_text() in (repository / "c.md").read_text()
+    assert "an old verdict" not in (repository / "c.md").read_text()
+    assert 'errors="1"' in (repository / "t.xml").read_text()
+
+
+def test_what_the_base_got_since_is_not_held_against_this_checkout(repository: Path) -> None:
+    git(repository, "commit", "-q", "-m", "nothing", "--allow-empty")
+    git(repository, "checkout", "-q", "main")
+    (repository / "work.py").write_text("")
+    git(repository, "commit", "-q", "-a", "-m", "no work left")
+    tip = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "-q", "change")
+
+    assert revision.base("main", str(repository)).commit == git(repository, "rev-parse", "main~1")
+    assert revision.base(tip[:9], str(repository)).title.endswith(
+        f" at {git(repository, 'rev-parse', 'main~1')[:9]}"
+    )
+
+
+def test_without_a_common_history_the_base_is_the_revision_itself(repository: Path) -> None:
+    git(repository, "checkout", "-q", "--orphan", "other")
+    git(repository, "commit", "-q", "-m", "new")
+
+    assert revision.base("main", str(repository)).commit == git(repository, "rev-parse", "main")
+
+
+@pytest.mark.parametrize(
+    ("environ", "base"),
+    [
+        ({}, "main"),
+        ({"GITHUB_BASE_REF": "", "CI": "true"}, "main"),
+        ({"GITHUB_BASE_REF": "release"}, "origin/release"),
+        ({"CI_MERGE_REQUEST_DIFF_BASE_SHA": "abc", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}, "abc"),
+        ({"CHANGE_TARGET": "develop"}, "origin/develop"),
+    ],
+)
+def test_the_base_is_what_the_pull_request_is_for(
+    environ: dict[str, str], base: str, repository: Path
+) -> None:
+    assert revision.default(environ, str(repository)) == base
+
+
+def test_a_clone_without_a_main_of_its_own_goes_by_the_origins(repository: Path) -> None:
+    git(repository, "update-ref", "refs/remotes/origin/main", "main")
+    git(repository, "branch", "-q", "-D", "main")
+
+    assert revision.default({}, str(repository)) == "origin/main"
+
+
+def test_a_path_into_this_checkout_is_refused_and_one_to_data_is_not(repository: Path) -> None:
+    (repository / "data").write_text("")
+    ours = str(repository / "work.py")
+
+    for words in (("python3", ours), ("python3", f"--config={ours}"), ("make", "-C", str(repository))):
+        done = gate(repository, "--", *words)
+        assert done.status == 2
+        assert "the base would run this checkout's; name it from this folder" in done.complaint
+    assert gate(repository, "-n", "1", "--", "cat", str(repository / "data")).status == 3
+    path = {"PYTHONPATH": f"/nonexistent:{repository}"}
+    done = energywrap("ci", "--", "true", cwd=repository, changes=path)
+    assert "PYTHONPATH names" in done.complaint
+
+
+def test_a_package_that_is_installed_from_this_checkout_is_doubted(repository: Path) -> None:
+    packages = repository.parent / "venv/lib/python3.12/site-packages"
+    for name, where, editable in (
+        ("ours", repository, True),
+        ("copy", repository, False),
+        ("other", "/", True),
+    ):
+        told = packages / f"{name}-1.0.dist-info" / "direct_url.json"
+        told.parent.mkdir(parents=True)
+        told.write_text(json.dumps({"url": f"file://{where}", "dir_info": {"editable": editable}}))
+    (packages / "torn-1.dist-info").mkdir()
+    (packages / "torn-1.dist-info" / "direct_url.json").write_text("{")
+    changes = {"VIRTUAL_ENV": str(repository.parent / "venv")}
+    words = ("ci", "-n", "1", "--warmup", "0")
+    done = energywrap(*words, "--comment", "c.md", "--", "true", cwd=repository, changes=changes)
+    prepared = energywrap(*words, "--prepare", "true", "--", "true", cwd=repository, changes=changes)
+
+    assert done.err.count("energywrap: ours: installed from this checkout") == 1
+    assert "ours: installed from this checkout" in html.unescape((repository / "c.md").read_text())
+    assert "installed from" not in prepared.err
+
+
+def test_a_worktree_that_was_left_behind_goes_and_one_in_use_stays(repository: Path) -> None:
+    around = repository.parent / "tmp"
+    around.mkdir()
+    for name in ("left", "used", "new"):
+        kept = around / f"{revision.PREFIX}{name}"
+        kept.mkdir()
+        git(repository, "worktree", "add", "--quiet", "--detach", str(kept / "base"))
+        if name != "new":
+            os.utime(kept, (1, 1))
+    with revision._held(str(around / f"{revision.PREFIX}used")) as held:
+        assert held
+        words = ("ci", "-z", "FR", "-n", "1", "--warmup", "0", "--", "true")
+        assert energywrap(*words, cwd=repository, changes={"TMPDIR": str(around)}).status == 3
+
+    assert sorted(path.name.removeprefix(revision.PREFIX) for path in around.iterdir()) == ["new", "used"]
+    assert git(repository, "worktree", "list").count("\n") == 2
+
+
+def test_what_the_command_writes_is_shown_on_request(repository: Path) -> None:
+    script = ("--", "sh", "-c", "echo out; echo err >&2")
+    hidden, shown = (gate(repository, "-n", "1", *more, *script) for more in ((), ("--show-output",)))
+
+    assert "err\n" not in hidden.err
+    assert shown.err.count("out\nerr\n") == 2
+    assert "out" not in shown.out.replace("checkout", "")
+
+
 def test_the_sides_take_turns_in_being_first() -> None:
-    assert [ci.order(number)[0] for number in range(4)] == [0, 1, 0, 1]
+    assert [turns.order(number)[0] for number in range(1, 5)] == [0, 1, 0, 1]

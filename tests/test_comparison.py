@@ -232,7 +232,7 @@ def test_compare_shows_every_quantity(tmp_path: Path, real: RunReport) -> None:
     ("words", "status", "said"),
     [
         (("--max-energy", "120J"), 0, "pass: 100 J"),
-        (("--max-energy", "0.09kJ"), 1, "fail: 100 J, and 90 J are allowed"),
+        (("--max-energy", "0.09kJ"), 1, "fail: 100 J, and 90 J is allowed"),
         (("--max-energy", "1MJ", "--max-co2e", "0ug"), 1, "fail"),
         (("--baseline", "b.json"), 3, "inconclusive"),
         (("--max-energy", "90J", "--baseline", "b.json"), 1, "fail"),
@@ -274,7 +274,10 @@ def test_runs_of_the_ledger_are_named_by_what_they_have_in_common(tmp_path: Path
         (("check", "a.json"), "nothing is to be checked"),
         (("check", "a.json", "--max-energy", "much"), "--max-energy 'much' is no amount"),
         (("check", "a.json", "--max-energy", "5 apples"), "is no amount"),
-        (("check", "a.json", "--baseline", "a.json", "--max-increase", "x"), "--max-increase 'x' is no part"),
+        (
+            ("check", "a.json", "--baseline", "a.json", "--max-increase", "x"),
+            "--max-increase 'x' is no percentage",
+        ),
         (("compare", "a.json", "label=none"), "no run in the ledger has label=none"),
         (("compare", "a.json", "missing.json"), "cannot read missing.json"),
     ],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from commandline import Outcome, energywrap
 from conftest import Energywrap
-from energywrap import gate, revision
+from energywrap import gate
 from energywrap.comparison import Verdict
 from energywrap.formats import compared, document
 from energywrap.formats.ci import gates
@@ -54,8 +54,9 @@ def run_of(real: RunReport, joules: float, number: int) -> RunReport:
 def risen(real: RunReport) -> Gate:
     """Five runs a side, a fifth more energy, and a limit that holds."""
     sides = [[run_of(real, joules + n, joules + n) for n in range(5)] for joules in (100, 120)]
-    limit = Check("--max-energy 1kJ", Verdict("pass", "122 J, and 1 kJ are allowed (--max-energy)"))
-    return Gate("train", (limit, gate.against("main", sides[0], sides[1], 0.05)))
+    limit = Check("--max-energy 1kJ", Verdict("pass", "122 J, and 1 kJ is allowed (--max-energy)"))
+    against = gate.against("main", sides[0], sides[1], 0.05, side="main at 0a1b2c3d4")
+    return Gate("train", (limit, against), again="energywrap ci --base main -- train")
 
 
 def saved(real: RunReport, folder: Path) -> tuple[str, list[str]]:
@@ -81,6 +82,13 @@ def test_the_worst_answer_is_the_gates() -> None:
     assert word("inconclusive", "fail", "pass") == "fail"
 
 
+def test_a_gate_goes_by_its_label_else_by_the_command() -> None:
+    assert gate.name_of("nightly", ("a",)) == "nightly"
+    assert gate.name_of(None, ("/usr/bin/python", "train.py", "-n", "3")) == "python train.py -n 3"
+    assert len(gate.name_of(None, ("x" * 99,))) == gate.LONGEST
+    assert gate.name_of(None, ()) == "runs"
+
+
 def test_the_comment_is_the_golden_one(risen: Gate) -> None:
     path = GOLDEN / "gate.md"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -92,13 +100,11 @@ def test_the_comment_is_the_golden_one(risen: Gate) -> None:
 @given(text=any_text)
 def test_no_word_breaks_out_of_a_comment(text: str, risen: Gate) -> None:
     limit, against = risen.checks
-    odd = Gate(
-        text,
-        (
-            replace(limit, name=text, verdict=Verdict("fail", text)),
-            replace(against, sides=(text, text)),
-        ),
+    checks = (
+        replace(limit, name=text, verdict=Verdict("fail", text)),
+        replace(against, sides=(text, text)),
     )
+    odd = Gate(text, checks, again=text)
     plain, shown = gates.comment(risen), gates.comment(odd)
 
     assert len(shown.splitlines()) == len(plain.splitlines())
@@ -171,20 +177,6 @@ def test_a_file_that_fails_late_costs_a_line_and_not_the_verdict(real: RunReport
 
     assert done.status == 1
     assert "cannot write /dev/full: No space left on device" in done.err
-
-
-@pytest.mark.parametrize(
-    ("environ", "base"),
-    [
-        ({}, "main"),
-        ({"GITHUB_BASE_REF": "", "CI": "true"}, "main"),
-        ({"GITHUB_BASE_REF": "release"}, "origin/release"),
-        ({"CI_MERGE_REQUEST_DIFF_BASE_SHA": "abc", "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}, "abc"),
-        ({"CHANGE_TARGET": "develop"}, "origin/develop"),
-    ],
-)
-def test_the_base_is_what_the_pull_request_is_for(environ: dict[str, str], base: str) -> None:
-    assert revision.base_of(environ) == base
 
 
 def test_a_comparison_as_json_has_every_quantity(risen: Gate) -> None:

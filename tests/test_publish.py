@@ -219,7 +219,7 @@ def test_an_inconclusive_check_is_a_warning_and_no_failure(tmp_path: Path) -> No
     done = step(1, tmp_path, command="true", baseline="last-green")
 
     assert done.status == 0
-    assert "::warning title=energywrap%3A bash::no check of this command" in done.err
+    assert "::warning title=energywrap%3A true::no check of this command" in done.err
     assert values(tmp_path / "output.txt")["verdict"] == "inconclusive"
 
 

@@ -112,5 +112,6 @@ def _usage(mistake: Exception) -> int:
     if type(mistake).__name__ == "NoArgsIsHelpError":
         typer.echo(message)
     else:
-        say(" ".join(message.split()).rstrip(".") + "; see `energywrap --help`")
+        path = getattr(getattr(mistake, "ctx", None), "command_path", None) or "energywrap"
+        say(" ".join(message.split()).rstrip(".") + f"; see `{path} --help`")
     return USAGE_ERROR

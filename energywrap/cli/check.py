@@ -16,7 +16,6 @@ from energywrap.cli.sides import runs_of
 from energywrap.comparison import FAIL, INCONCLUSIVE, PASS, Verdict
 from energywrap.console import say
 from energywrap.errors import UserError
-from energywrap.formats.ci import figures
 from energywrap.formats.quantities import grams, joules
 from energywrap.gate import Check, Gate
 from energywrap.model import RunReport
@@ -59,7 +58,7 @@ def check(
         checks.append(_against(baseline, reports, allowed, ledger))
     for each in checks:
         say(f"{each.verdict.word}: {each.verdict.reason}")
-    found = Gate(figures.name(reports[0]), tuple(checks))
+    found = Gate(gate.name_of(reports[0].label, reports[0].command), tuple(checks))
     green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
     gates.tell(found, settings, os.environ, as_json=json, comment=comment, junit=junit)
     raise typer.Exit(STATUS[found.word])
@@ -122,6 +121,6 @@ def _limits(reports: Sequence[RunReport], energy: str | None, co2e: str | None) 
         else:
             value = stats.median(known)
             word = PASS if value <= limit else FAIL
-            told = Verdict(word, f"{words(value)}, and {words(limit)} are allowed ({option})")
+            told = Verdict(word, f"{words(value)}, and {words(limit)} is allowed ({option})")
         found.append(Check(f"{option} {text}", told))
     return found

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from energywrap import acceptance, config, gate, revision, strays
+from energywrap import acceptance, config, gate, revision, samecode, strays, turns
 from energywrap.cli import gates
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.interrupted import INTERRUPTED, terminable
+from energywrap.cli.listing import listing
+from energywrap.comparison import ERROR, INCONCLUSIVE, Verdict
 from energywrap.console import say
-from energywrap.errors import UserError
 from energywrap.formats import compared
 from energywrap.formats.quantities import joules, seconds
 from energywrap.gate import HERE, Check, Gate
-from energywrap.heard import heard
 from energywrap.model import RunReport
-from energywrap.record import record
+from energywrap.revision import Base
+from energywrap.turns import Side, SideFailed
 
-BASE = "base"
 SHOWN = ("energy, machine", "energy, command's share", "time")
 
 
@@ -32,8 +33,8 @@ def ci(
         typer.Option(
             "--base",
             metavar="REVISION",
-            help="What this checkout is compared with (default: what the CI system says the pull request is "
-            "for, else main).",
+            help="This checkout is compared with where it left REVISION (default: what the CI system says "
+            "the pull request is for, else main).",
         ),
     ] = None,
     runs: Annotated[int, typer.Option("--runs", "-n", min=1, metavar="N", help="Runs of each side.")] = 5,
@@ -48,8 +49,9 @@ def ci(
     zone: Annotated[str | None, typer.Option("--zone", "-z", metavar="ZONE", help="Grid zone.")] = None,
     label: Annotated[
         str | None,
-        typer.Option("--label", "-l", metavar="NAME", help="The gate's name (default: the program's)."),
+        typer.Option("--label", "-l", metavar="NAME", help="The gate's name (default: the command)."),
     ] = None,
+    show_output: Annotated[bool, typer.Option("--show-output", help="Of the command.")] = False,
     json: AsJson = False,
     comment: Comment = None,
     junit: Junit = None,
@@ -57,87 +59,90 @@ def ci(
 ) -> None:
     """Run a command on this checkout and on a base revision, alternating, and say whether energy has risen.
 
-    Exit 0 pass, 1 fail, 3 inconclusive, 130 after Ctrl-C. The base is checked out into a temporary git
-    worktree, which shares nothing with this folder but its history: what is not committed there must be made
-    by --prepare.
+    Exit 0 pass, 1 fail, 2 where there is nothing to compare, 3 inconclusive, 130 after Ctrl-C. The base is
+    checked out into a temporary git worktree, which shares nothing with this folder but its history: what is
+    not committed there must be made by --prepare.
     """
     allowed, here = gates.part(max_increase), os.getcwd()
     settings = config.resolve({"zone": zone} if zone else {}, os.environ, here)
     acceptance.check(settings, here)  # a wrong setting is refused before anything runs
     gates.accept(comment=comment, junit=junit)
-    name, base = label or os.path.basename(command[0]), base or revision.base_of(os.environ)
-    options = [*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off"]
+    against = revision.base(base or revision.default(os.environ, here), here)
+    samecode.refuse(command, os.environ, revision.top(here))
+    gates.clear(comment, junit)
+    name = gate.name_of(label, command)
+    options = (*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off")
+    doubts = _doubts(command, against, here, prepare)
     strays.adopt()
     try:
-        with terminable(), revision.checked_out(base, here) as there:
-            same = revision.unchanged(base, here)
-            sides = [
-                Side(title, folder, (*options, "-l", f"{name}: {title}"), prepare)
-                for title, folder in ((BASE, there), (HERE, here))
-            ]
-            found = _measured(command, sides, runs, warmup)
+        with terminable(), revision.checked_out(against, here) as there:
+            sides = (
+                Side(against.title, there, (*options, "-l", f"{name}: base"), prepare, show_output),
+                Side(HERE, here, (*options, "-l", f"{name}: {HERE}"), prepare, show_output),
+            )
+            check = _checked(command, sides, runs, warmup, allowed, doubts)
     except KeyboardInterrupt:
         say("it was ended early: nothing is compared")
         raise typer.Exit(INTERRUPTED) from None
-    doubts = (f"nothing has changed here since {base}: the command was compared with itself",) if same else ()
-    check = gate.against(base, found[0], found[1], allowed, doubts=doubts)
-    _say(check, base, as_rows=not json)
-    told = Gate(name, (check,))
-    gates.tell(told, settings, os.environ, as_json=json, comment=comment, junit=junit)
-    raise typer.Exit(STATUS[told.word])
+    _say(check, doubts, as_rows=not json)
+    found = Gate(
+        name, (check,), again=shlex.join(["energywrap", "ci", "--base", against.name, "--", *command])
+    )
+    gates.tell(found, settings, os.environ, as_json=json, comment=comment, junit=junit)
+    raise typer.Exit(STATUS[found.word])
 
 
-@record
-class Side:
-    """Where the command runs, and how."""
-
-    name: str
-    folder: str
-    options: tuple[str, ...]  # of `energywrap run`
-    prepare: str | None
-
-
-def _measured(
-    command: Sequence[str], sides: Sequence[Side], runs: int, warmup: int
-) -> tuple[list[RunReport], list[RunReport]]:
-    """The runs of both sides, by turns; warm-ups are not among them."""
-    found: tuple[list[RunReport], list[RunReport]] = ([], [])
-    for number in range(-warmup, runs):
-        for which in order(number):
-            report = _one(command, sides[which])
-            if number >= 0:
-                found[which].append(report)
-                used = joules(report.scopes["machine"].energy_j)
-                say(f"run {number + 1} of {runs}, {sides[which].name}: {used}, {seconds(report.duration_s)}")
-    return found
-
-
-def order(number: int) -> tuple[int, int]:
-    """Which side is first in a round: in turn, so that a drift of the machine treats both alike."""
-    return (0, 1) if number % 2 == 0 else (1, 0)
-
-
-def _one(command: Sequence[str], side: Side) -> RunReport:
-    import subprocess
-
-    if side.prepare is not None:
-        done = subprocess.run(["/bin/sh", "-c", side.prepare], cwd=side.folder, stdout=2, check=False)
-        if done.returncode:
-            raise UserError(f"--prepare on {side.name} failed with status {done.returncode}")
-    report, _ = heard(command, side.options, shown=True, folder=side.folder)
-    if report.exit_code:
-        raise UserError(
-            f"the command on {side.name} failed with status {report.exit_code}: nothing is compared"
+def _doubts(command: Sequence[str], against: Base, here: str, prepare: str | None) -> tuple[str, ...]:
+    """What may make the comparison one of this checkout with itself; said before anything runs as well."""
+    found = []
+    if revision.unchanged(against, here):
+        found.append(f"nothing has changed here since {against.title}: the command is compared with itself")
+    names = samecode.editable(command, os.environ, revision.top(here)) if prepare is None else ()
+    if names:
+        found.append(
+            f"{', '.join(names)}: installed from this checkout (pip install --editable), so the base may run "
+            "its code as well; --prepare 'pip install --quiet --editable .' would install each side's own"
         )
-    return report
+    for line in found:
+        say(line)
+    return tuple(found)
 
 
-def _say(check: Check, base: str, *, as_rows: bool) -> None:
-    """The rows that matter, on stdout; the doubts and the verdict on stderr."""
-    assert check.compared is not None
-    for each in check.compared.quantities:
-        if as_rows and each.name in SHOWN:
-            typer.echo("\t".join(compared.row(each)[:5]))
-    for doubt in check.compared.doubts:
-        say(doubt)
-    say(f"{check.verdict.word}, against {base}: {check.verdict.reason}")
+def _checked(
+    command: Sequence[str],
+    sides: tuple[Side, Side],
+    runs: int,
+    warmup: int,
+    allowed: float,
+    doubts: Sequence[str],
+) -> Check:
+    """The verdict: an error where the command fails here, inconclusive where it does on the base alone."""
+    base, here = sides
+
+    def tell(side: Side, number: int, report: RunReport) -> None:
+        what = f"run {number} of {runs}" if number > 0 else "warm-up"
+        say(f"{what}, {side.name}: {joules(report.scopes['machine'].energy_j)}, {seconds(report.duration_s)}")
+
+    question = f"energy against {base.name}"
+    try:
+        one, other = turns.alternating(command, sides, runs, warmup, tell)
+    except SideFailed as failure:
+        try:
+            turns.once(command, here)
+        except SideFailed as again:
+            return Check(question, Verdict(ERROR, f"{again.line()}: nothing is compared"))
+        return Check(question, Verdict(INCONCLUSIVE, f"{failure.line()}, and it does not fail here"))
+    return gate.against(base.name, one, other, allowed, doubts=doubts)
+
+
+def _say(check: Check, said: Sequence[str], *, as_rows: bool) -> None:
+    """The rows that matter, on stdout; the doubts that are not said yet, and the verdict, on stderr."""
+    found = check.compared
+    if found is not None:
+        rows = [compared.row(each)[:5] for each in found.quantities if each.name in SHOWN]
+        if as_rows:
+            listing(("", *check.sides, "ratio", "P5 to P95"), rows)
+        for doubt in found.doubts:
+            if doubt not in said:
+                say(doubt)
+    say(f"{check.verdict.word}: {check.verdict.reason}")

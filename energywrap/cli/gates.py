@@ -16,7 +16,7 @@ from energywrap.errors import UserError
 from energywrap.formats import compared
 from energywrap.gate import Gate
 
-STATUS = {comparison.PASS: 0, comparison.FAIL: 1, comparison.INCONCLUSIVE: 3}
+STATUS = {comparison.PASS: 0, comparison.FAIL: 1, comparison.ERROR: 2, comparison.INCONCLUSIVE: 3}
 
 MaxIncrease = Annotated[
     str, typer.Option("--max-increase", metavar="PERCENT", help="By how much energy may rise.")
@@ -39,7 +39,7 @@ def part(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < 100:
-        raise UserError(f"--max-increase {text!r} is no part", "write it like 5%")
+        raise UserError(f"--max-increase {text!r} is no percentage", "write it like 5%")
     return value
 
 
@@ -53,6 +53,13 @@ def accept(**files: str | None) -> None:
             raise UserError(f"--{option} {path}: there is no folder {folder}", "make it first")
         if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
             raise UserError(f"--{option} {path}: it cannot be written", "name a file that can")
+
+
+def clear(*files: str | None) -> None:
+    """Take away what an earlier gate has written: it must not pass for this one's."""
+    for path in files:
+        if path is not None and os.path.isfile(path):
+            os.unlink(path)
 
 
 def tell(

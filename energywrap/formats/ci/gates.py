@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energywrap.comparison import FAIL, INCONCLUSIVE
+from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE
 from energywrap.formats import compared
 from energywrap.formats.ci import figures, github, markdown
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from energywrap.gate import Check, Gate
 
 HEADS = ("", "Ratio", "P5 to P95", "")
-ENERGY = "energy, machine"
+ENERGY = "energy, machine"  # what decides
+SHOWN = (ENERGY, "energy, command's share", "time", "CPU time")
 LONGEST = 40  # letters of the name of a side at the head of a column
 
 
@@ -23,6 +24,8 @@ def summary(gate: Gate) -> str:
         lines += ["", f"**{markdown.text(verdict.word)}**, {markdown.sentence(check.name)}: "
                       f"{markdown.sentence(verdict.reason)}"]  # fmt: skip
         lines += _table(check)
+    if gate.again is not None:
+        lines += ["", f"The same at home: {markdown.code(figures.shown(gate.again, markdown.SENTENCE))}"]
     return "\n".join([*lines, ""])
 
 
@@ -47,7 +50,7 @@ def outputs(gate: Gate) -> dict[str, str]:
 def annotation(gate: Gate) -> str | None:
     """The one line that GitHub shows beside the step; None where all is well."""
     word = gate.word
-    kind = {FAIL: "error", INCONCLUSIVE: "warning"}.get(word)
+    kind = {ERROR: "error", FAIL: "error", INCONCLUSIVE: "warning"}.get(word)
     if kind is None:
         return None
     reasons = [check.verdict.reason for check in gate.checks if check.verdict.word == word]
@@ -65,8 +68,9 @@ def _table(check: Check) -> list[str]:
     rows = []
     for each in check.compared.quantities:
         name, left, right, ratio, interval, _, words = compared.row(each)
-        rows.append((name, left, right, ratio, interval, words))
+        if each.name in SHOWN:
+            rows.append((f"**{name}**" if each.name == ENERGY else name, left, right, ratio, interval, words))
     runs = " and ".join(str(number) for number in check.compared.runs)
     remarks = [f"* {markdown.sentence(doubt)}" for doubt in check.compared.doubts]
-    heads = (HEADS[0], one, other, *HEADS[1:])
-    return ["", *markdown.table(heads, rows), "", f"* medians of {runs} runs", *remarks]
+    how = f"* medians of {runs} runs; P5 to P95 of the ratio by a bootstrap"
+    return ["", *markdown.table((HEADS[0], one, other, *HEADS[1:]), rows), "", how, *remarks]

@@ -31,19 +31,21 @@ def verdicts(found: Mapping[str, Verdict]) -> str:
 
 def _outcome(verdict: Verdict) -> str:
     reason = _text(verdict.reason)
+    if verdict.word == "error":
+        return f'<error type="energy" message="{reason}">{reason}</error>'
     if verdict.word == "fail":
         return f'<failure type="energy" message="{reason}">{reason}</failure>'
     return f'<skipped message="{reason}"/>' if verdict.word == "inconclusive" else ""
 
 
 def _suite(name: str, inner: str, duration_s: float, values: Mapping[str, str]) -> str:
-    failures, skipped = int("<failure" in inner), int("<skipped" in inner)
+    failures, errors, skipped = (int(f"<{kind}" in inner) for kind in ("failure", "error", "skipped"))
     time = figures.number(duration_s)
     properties = "".join(
         f'<property name="{key}" value="{_text(value)}"/>' for key, value in values.items() if value
     )
     return (
-        f'<testsuite name="energywrap" tests="1" failures="{failures}" errors="0" skipped="{skipped}" '
+        f'<testsuite name="energywrap" tests="1" failures="{failures}" errors="{errors}" skipped="{skipped}" '
         f'time="{time}">'
         + (f"<properties>{properties}</properties>" if properties else "")
         + f'<testcase classname="energywrap" name="{_text(name)}" time="{time}">'

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SENTENCE = 300  # letters
-PLAIN = frozenset(" -./,=%+")  # punctuation that means nothing inside a line of a table
+PLAIN = frozenset(" -./,=%+();")  # punctuation that means nothing inside a line of a table
 
 
 def row(cells: Sequence[str]) -> str:
