@@ -1,15 +1,17 @@
 """How fast a ledger of many runs answers.
 
-    python benchmarks/ledger.py [--runs 1000000] [--ledger FILE|postgresql://...]
+    python benchmarks/ledger.py [--runs 1000000] [--report-bytes 3000] [--ledger FILE|postgresql://...]
 
-Generated runs of three years, 40 projects and 500 labels; no peer keeps such a history, so the ratio is to
-the second that an answer may take.
+Generated runs of three years, 40 projects and 500 labels, each with a report of the usual packed size (its
+bytes are random); no peer keeps such a history, so the ratio is to the second that an answer may take. The
+commands are whole ones, from their start to their end.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +26,14 @@ from energywrap.ledger.store import Store
 
 LIMIT_S = 1.0
 BUNCH = 20_000
+COMMANDS = (
+    "history",
+    "history --command 77777",
+    "total --by month",
+    "total --by stage",
+    "trend",
+    "trend --by month",
+)
 START_S, YEARS_S = 1_700_000_000.0, 3 * 365.25 * 86400
 
 
@@ -62,11 +72,11 @@ def generated(count: int) -> Iterator[Entry]:
         )
 
 
-def fill(store: Store, count: int) -> None:
+def fill(store: Store, count: int, report_bytes: int) -> None:
     """Take the runs in, as many as one likes in each transaction."""
-    began_s, bunch = time.monotonic(), []
+    began_s, bunch, rng = time.monotonic(), [], random.Random(2)
     for entry in generated(count):
-        bunch.append((entry, b"-"))
+        bunch.append((entry, rng.randbytes(report_bytes)))
         if len(bunch) == BUNCH:
             store.add(bunch)
             bunch = []
@@ -75,18 +85,25 @@ def fill(store: Store, count: int) -> None:
     print(f"{count:,} runs taken in, {1e6 * took_s / count:.0f} us each\n")
 
 
+def command(words: str, url: str) -> Callable[[], object]:
+    """A whole command on the ledger."""
+    line = [sys.executable, "-m", "energywrap", *words.split(), "--ledger", url]
+    return lambda: subprocess.run(line, stdout=subprocess.DEVNULL, check=True)
+
+
 def main() -> int:
     """Fill a ledger and ask it; 1 if an answer takes too long."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--report-bytes", type=int, default=3000, help="size of a packed report")
     parser.add_argument("--ledger", help="an empty one; a new file by default")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         url = given.ledger or str(Path(folder) / "ledger.db")
         store = ledger.open_store(resolve({"ledger": url}, {}, "/nonexistent"), {})
-        fill(store, given.runs)
+        fill(store, given.runs, given.report_bytes)
         middle_s = START_S + YEARS_S / 2
         questions: dict[str, Callable[[], object]] = {
             "history, the newest 20": lambda: store.history(Filter(), 20),
@@ -99,6 +116,7 @@ def main() -> int:
             "total by month": lambda: store.totals("month", Filter()),
             "total by label of a project": lambda: store.totals("label", Filter(project="project 7")),
             "the days of a year": lambda: store.totals("day", Filter(since_s=middle_s)),
+            **{f"energywrap {words}": command(words, url) for words in COMMANDS},
             "a run by its id": lambda: store.named(f"{given.runs // 2:016x}"),
         }
         print(f"{'question':36}{'s':>10}{'of a second':>14}")

@@ -396,6 +396,16 @@ def test_a_failing_command_ends_the_bench_with_one_line(tmp_path: Path) -> None:
     assert "failed with status 3 (why); --ignore-failure goes on regardless" in shown.err.splitlines()[-1]
 
 
+def test_what_was_measured_before_a_failure_is_shown(tmp_path: Path) -> None:
+    script = "echo >> ran; test $(wc -l < ran) -lt 3"
+    shown = of_bench(tmp_path, "true", script, *QUICK, "-n", "3")
+
+    assert shown.status == 1
+    assert [line.split("\t")[0] for line in shown.out.splitlines()[1:]] == ["true", script]
+    assert "failed with status 1" in shown.err.splitlines()[-1]
+    assert "ended early" in shown.err
+
+
 def test_a_failing_command_may_be_ignored(tmp_path: Path) -> None:
     shown = of_bench(tmp_path, "exit 3", *QUICK, "--ignore-failure", "--json")
     whole = json.loads(shown.out)

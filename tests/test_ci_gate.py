@@ -42,8 +42,8 @@ def gate(folder: Path, *words: str) -> Outcome:
     return energywrap("ci", "-z", "FR", "--warmup", "0", *words, cwd=folder)
 
 
-def test_a_program_that_uses_three_times_as_much_fails(repository: Path) -> None:
-    (repository / "work.py").write_text(BURN.format(0.3))
+def test_a_program_that_uses_several_times_as_much_fails(repository: Path) -> None:
+    (repository / "work.py").write_text(BURN.format(0.6))
     done = gate(repository, "-n", "5", "--", "python3", "work.py")
 
     assert done.status == 1, done.err

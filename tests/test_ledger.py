@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -423,6 +424,44 @@ def test_the_emissions_of_codecarbon_are_taken_in_once(tmp_path: Path) -> None:
     assert (total["key"], total["runs"], total["energy_low_j"], total["command_j"]) == ("old", 2, None, None)
     assert total["energy_j"] == pytest.approx(0.0018 * 3.6e6)
     assert total["co2e_g"] == pytest.approx(0.7)
+
+
+@pytest.mark.skipif(shutil.which("codecarbon") is None, reason="codecarbon is not installed")
+def test_codecarbon_itself_appends_to_an_export(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("-z", "FR", "true")
+    ask(wrapped, "export", "--format", "codecarbon", "-o", "emissions.csv")
+    before = (tmp_path / "emissions.csv").read_text()
+    words = (
+        "codecarbon",
+        "monitor",
+        "--offline",
+        "--country-iso-code",
+        "FRA",
+        "--no-api",
+        "--",
+        "sleep",
+        "2",
+    )
+    subprocess.run(words, cwd=tmp_path, check=True, capture_output=True, timeout=10 * TIMEOUT_S)
+    after = (tmp_path / "emissions.csv").read_text()
+    rows = list(csv.DictReader(after.splitlines()))
+
+    assert after.startswith(before)
+    assert [path.name for path in tmp_path.glob("emissions*")] == ["emissions.csv"]  # it made no copy aside
+    assert [row["country_iso_code"] for row in rows] == ["FRA", "FRA"]
+    assert set(rows[1]) == set(codecarbon.COLUMNS)
+    ask(wrapped, "import", "emissions.csv")
+    assert [run["zone"] for run in json.loads(ask(wrapped, "history", "--json"))] == ["FR", "FR"]
+
+
+@pytest.mark.parametrize(
+    ("country", "written"), [("FR", "FRA"), ("US-CAL-CISO", "USA"), ("GB", "GBR"), ("WORLD", "WORLD")]
+)
+def test_countries_are_written_as_codecarbon_does(country: str, written: str, real: RunReport) -> None:
+    row = codecarbon.row_of(replace(real, carbon=replace(real.carbon, zone=country)))
+
+    assert row["country_iso_code"] == written
 
 
 @pytest.mark.parametrize(

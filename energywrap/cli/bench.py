@@ -82,8 +82,8 @@ def bench(
 ) -> None:
     """Measure commands in turn, several times each, and say which uses the least energy.
 
-    Exit status: 0; 1 when a command or a hook failed; 2 for a mistake in the command line; 130 after Ctrl-C,
-    with what was measured until then.
+    Exit status: 0; 1 when a command or a hook failed; 2 for a mistake in the command line; 130 after Ctrl-C.
+    What was measured until then is shown.
     """
     targets = _targets(
         {"markdown": export_markdown, "json": export_json, "hyperfine": export_hyperfine, "csv": export_csv}
@@ -101,29 +101,30 @@ def bench(
     planned = plan.commands(commands, chosen, hooks, shell=not no_shell)
     progress = Progress()
     attempt = Trial(planned, terms, progress.tell)
-    status = _attempt(attempt, progress)
+    status, why = _attempt(attempt, progress)
     found = attempt.bench()
-    if status in (0, INTERRUPTED):
+    if status in (0, INTERRUPTED) or any(series.runs for series in found.series):
         _show(found, targets)
+    if why is not None:
+        say(why)
     raise typer.Exit(status)
 
 
-def _attempt(attempt: Trial, progress: Progress) -> int:
-    """Measure; the status that it ends with."""
+def _attempt(attempt: Trial, progress: Progress) -> tuple[int, str | None]:
+    """Measure; the status that it ends with, and why it failed."""
     try:
         with terminable():
             attempt.run()
     except trial.Failed as failure:
         progress.clear()
-        say(str(failure))
-        return FAILED
+        return FAILED, str(failure)
     except KeyboardInterrupt:
         progress.clear()
-        return INTERRUPTED
+        return INTERRUPTED, None
     except BaseException:
         progress.clear()
         raise
-    return 0
+    return 0, None
 
 
 def _show(found: Bench, targets: Sequence[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 from datetime import datetime
 
+from energywrap import tables
 from energywrap.errors import UserError
 from energywrap.ledger.entry import Entry
 from energywrap.units import J_PER_KWH, kwh_from_joules
@@ -26,6 +27,7 @@ COLUMNS = (
     "ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue",
 )  # fmt: skip
 G_PER_KG = 1000.0
+ALPHA_3 = 3  # letters
 
 
 def read(lines: Iterable[str], where: str) -> Iterator[Entry]:
@@ -73,7 +75,7 @@ def _entry(row: dict[str, str]) -> Entry:
         command_co2e_g=None,
         cpu_s=None,
         basis="assumed",
-        zone=row.get("country_iso_code") or "unknown",
+        zone=_zone(row.get("country_iso_code") or "unknown"),
         intensity=intensity,
         boundary="as CodeCarbon has it",
         grade="E",
@@ -85,6 +87,18 @@ def _number(row: dict[str, str], name: str) -> float:
     if not 0 <= value < 1e15:
         raise ValueError(f"{name} = {row[name]!r} is no amount")
     return value
+
+
+def _zone(code: str) -> str:
+    """The zone of a country's code in ISO 3166 alpha-3, which CodeCarbon writes; another as it is."""
+    alias = tables.find("zone_aliases", code)
+    return code if alias is None else alias["zone"]
+
+
+def _alpha_3(country: str) -> str:
+    """The alpha-3 code of a country's alpha-2; another as it is."""
+    found = (row["alias"] for row in tables.rows("zone_aliases", country) if row["zone"] == country)
+    return next((alias for alias in found if len(alias) == ALPHA_3), country)
 
 
 def row_of(report: RunReport) -> dict[str, object]:
@@ -112,7 +126,7 @@ def row_of(report: RunReport) -> dict[str, object]:
         "energy_consumed": kwh,
         "water_consumed": 0.0,
         "country_name": report.carbon.zone_name,
-        "country_iso_code": report.carbon.zone.partition("-")[0],
+        "country_iso_code": _alpha_3(report.carbon.zone.partition("-")[0]),
         "region": report.carbon.zone,
         "cloud_provider": provider,
         "cloud_region": region,
