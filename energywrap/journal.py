@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from energywrap import syscalls
+from energywrap import procs, syscalls
 from energywrap.formats import document
 from energywrap.record import record
 
@@ -117,8 +117,7 @@ def identity(pid: int) -> tuple[str, str]:
     if not syscalls.LINUX:
         return _start_by_psutil(pid), ""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            started = file.read().rpartition(b") ")[2].split()[19].decode()
+        started = procs.stat(pid)[procs.START].decode()
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as text:
             return started, text.read().strip()
     except (OSError, IndexError):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from energywrap import balance, budget, facility, grid, plan, report, syscalls
-from energywrap.accounting import memory
+from energywrap import balance, budget, facility, grid, plan, procs, report, syscalls
 from energywrap.console import say
 from energywrap.formats.quantities import grams, joules, seconds
 
@@ -107,33 +106,23 @@ class Leash:
         return (*self._said, *((end,) if self.ended else ()))
 
     def _remember(self, pid: int) -> None:
-        for each in memory.tree(pid):
-            started = _started(each)
+        for each in procs.tree(pid):
+            started = procs.started(each)
             if started is not None:
                 self._tree.setdefault(each, started)
         if not syscalls.LINUX:
             self._tree.setdefault(pid, "")
 
     def _living(self) -> bool:
-        return any(started and _started(pid) == started for pid, started in self._tree.items())
+        return any(started and procs.started(pid) == started for pid, started in self._tree.items())
 
     def _send(self, number: int) -> None:
         """To every one of them that is still the process it was; and have the stopped ones go on."""
         for pid, started in self._tree.items():
-            if started and _started(pid) != started:
+            if started and procs.started(pid) != started:
                 continue
             for each in (number, *syscalls.numbers("SIGCONT")):
                 try:
                     os.kill(pid, each)
                 except (ProcessLookupError, PermissionError):
                     break  # it has just ended, or is another user's
-
-
-def _started(pid: int) -> str | None:
-    """When a living process started, by the kernel's clock; None for one that is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from energywrap import syscalls
+from energywrap import procs, syscalls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +23,7 @@ def adopt() -> bool:
 
 def children() -> frozenset[int]:
     """The numbers of our children; empty where the kernel does not tell."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-            return frozenset(map(int, file.read().split()))
-    except OSError:
-        return frozenset()
+    return frozenset(procs.children(os.getpid()))
 
 
 def end(spared: Set[int]) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from energywrap import __version__
-from energywrap.grid import transport
+from energywrap import __version__, transport
 from energywrap.grid.client import Client, NoLive
 from fakes import gridserver
 from fakes.web import Answer, say, service

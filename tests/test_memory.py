@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from energywrap import procs
 from energywrap.accounting import memory
 from energywrap.fold import Fold
 from energywrap.model import Channel, Component, Kind, Snapshot
@@ -57,8 +58,8 @@ def test_a_tree_is_the_process_and_all_that_descend_from_it(family: int) -> None
     if not Path(f"/proc/{family}/task/{family}/children").exists():
         pytest.skip("this kernel does not list children")
 
-    assert len(memory.tree(family)) == 4
-    assert os.getpid() not in memory.tree(family)
+    assert len(procs.tree(family)) == 4
+    assert os.getpid() not in procs.tree(family)
 
 
 def test_a_process_that_has_ended_holds_nothing_that_is_known() -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 
+from energywrap.procs import PROC, tree
 from energywrap.units import BYTES_PER_KIB
-
-PROC = "/proc"
-MOST = 10_000  # processes of one tree that are looked at
 
 
 def resident_bytes(pid: int, proc: str = PROC) -> int | None:
@@ -20,28 +18,6 @@ def resident_bytes(pid: int, proc: str = PROC) -> int | None:
     found = [_process(each, proc) for each in tree(pid, proc)]
     known = [size for size in found if size is not None]
     return sum(known) if known else None
-
-
-def tree(pid: int, proc: str = PROC) -> list[int]:
-    """The process and its living descendants, as the kernel lists children."""
-    found: list[int] = []
-    waiting = [pid]
-    while waiting and len(found) < MOST:
-        here = waiting.pop()
-        found.append(here)
-        waiting += _children(here, proc)
-    return found
-
-
-def _children(pid: int, proc: str) -> list[int]:
-    found: list[int] = []
-    try:
-        for task in os.listdir(f"{proc}/{pid}/task"):
-            with open(f"{proc}/{pid}/task/{task}/children", "rb") as file:
-                found += [int(word) for word in file.read().split()]
-    except (OSError, ValueError):
-        pass  # it has ended, or this kernel does not list children
-    return found
 
 
 def _process(pid: int, proc: str) -> int | None:

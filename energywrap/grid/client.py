@@ -11,7 +11,7 @@ from urllib.request import Request
 
 from energywrap import __version__
 from energywrap.errors import printable
-from energywrap.grid.transport import left_s, opener
+from energywrap.transport import left_s, opener
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -47,13 +47,7 @@ class Postgres:
             raise
 
     def _migrate(self) -> None:
-        version = self._version()
-        if version > sql.VERSION:
-            raise UserError(
-                f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
-                "update energywrap",
-            )
-        if version == sql.VERSION:
+        if not sql.outdated(self._version(), self.name):
             return
         with self.transaction():
             self.run("CREATE TABLE IF NOT EXISTS energywrap_version (version INTEGER)")

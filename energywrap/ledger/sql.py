@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap.errors import UserError
 from energywrap.ledger.entry import COLUMNS
 from energywrap.record import record
 
@@ -89,6 +90,15 @@ class Filter:
     since_s: float | None = None
     until_s: float | None = None
     commit_id: str | None = None
+
+
+def outdated(version: int, name: str) -> bool:
+    """Whether a ledger's tables must be brought to this version's form. Raises UserError for newer ones."""
+    if version > VERSION:
+        raise UserError(
+            f"the ledger {name} is of version {version}; this energywrap knows {VERSION}", "update energywrap"
+        )
+    return version < VERSION
 
 
 def where(given: Filter) -> tuple[str, list[object]]:

@@ -38,13 +38,7 @@ class Sqlite:
             raise
 
     def _migrate(self) -> None:
-        version = self._version()
-        if version > sql.VERSION:
-            raise UserError(
-                f"the ledger {self.name} is of version {version}; this energywrap knows {sql.VERSION}",
-                "update energywrap",
-            )
-        if version == sql.VERSION:
+        if not sql.outdated(self._version(), self.name):
             return
         with self.transaction():
             for step in range(self._version() + 1, sql.VERSION + 1):  # none where another has been quicker

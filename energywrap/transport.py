@@ -6,7 +6,14 @@ import socket
 import time
 from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import urlsplit
-from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
+from urllib.request import (
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +28,13 @@ if TYPE_CHECKING:
     Address = tuple[Any, ...]  # as getaddrinfo gives it: family, kind, protocol, name, where
 
 
-def opener(until_s: float) -> OpenerDirector:
-    """Asks by the environment's proxies, checks certificates, and is done by `until_s` (monotonic)."""
-    return build_opener(_Plain(until_s), _Secure(until_s), _SameHost())
+def opener(until_s: float, *, near: bool = False) -> OpenerDirector:
+    """Asks by the environment's proxies, checks certificates, and is done by `until_s` (monotonic).
+
+    What is near, in the user's own network, is asked without a proxy.
+    """
+    proxies = [ProxyHandler({})] if near else []
+    return build_opener(_Plain(until_s), _Secure(until_s), _SameHost(), *proxies)
 
 
 def left_s(until_s: float) -> float:
