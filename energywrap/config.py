@@ -108,6 +108,9 @@ def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -
         option = BY_NAME[name]
         if option.in_files:
             values[name], origin[name] = _from_text(option, text, option.flags[0]), "flag"
+    ledger = values["ledger"]
+    if isinstance(ledger, str) and "://" not in ledger:
+        values["ledger"] = os.path.join(folder, ledger)  # whoever recovers a run may be elsewhere
     return Settings(**values, origin=origin, warnings=tuple(warnings))  # type: ignore[arg-type]
 
 
@@ -144,13 +147,20 @@ def _files(
             if not table:
                 raise UserError(f"{path} holds no [tool.energywrap]", "name a file that holds settings")
         return [*found, (path, table)]
+    own = project_file(folder)
+    if own is None:
+        return found
+    table = _load(own)
+    return [*found, (own, table if own.endswith(PROJECT_FILE) else _tool_table(table, own))]
+
+
+def project_file(folder: str) -> str | None:
+    """The project's own file of settings: its path, or that of a pyproject.toml that may hold our table."""
     project = os.path.join(folder, PROJECT_FILE)
     if os.path.lexists(project):
-        return [*found, (project, _load(project))]
+        return project
     pyproject = os.path.join(folder, "pyproject.toml")
-    if _mentions_us(pyproject):
-        found.append((pyproject, _tool_table(_load(pyproject), pyproject)))
-    return found
+    return pyproject if _mentions_us(pyproject) else None
 
 
 def _mentions_us(path: str) -> bool:

@@ -53,16 +53,14 @@ def name_of(label: str | None, command: Sequence[str]) -> str:
 
 
 def against(
-    name: str,
+    question: str,
     one: Sequence[RunReport],
     other: Sequence[RunReport],
     allowed: float,
-    here: str = HERE,
+    sides: tuple[str, str],
     doubts: Sequence[str] = (),
-    side: str | None = None,
 ) -> Check:
     """Whether the other runs' energy is above the one's by more than a part that is allowed."""
     compared = comparison.compare(one, other)
     compared = replace(compared, doubts=(*doubts, *compared.doubts))
-    verdict = comparison.verdict(compared, allowed)
-    return Check(f"energy against {name}", verdict, compared, (side or name, here))
+    return Check(question, comparison.verdict(compared, allowed), compared, sides)

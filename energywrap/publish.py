@@ -82,7 +82,8 @@ def of_gate(
 
     files = [(comment, gates.comment(gate), False)] if comment is not None else []
     if junit is not None:
-        files.append((junit, tests.verdicts({each.name: each.verdict for each in gate.checks}), False))
+        found = {f"{gate.name}: {each.name}": each.verdict for each in gate.checks}
+        files.append((junit, tests.verdicts(found), False))
     if GITHUB in of_run(settings.ci, settings.origin["ci"], environ):
         outputs = github.outputs(gates.outputs(gate), _delimiter())
         pairs = ((SUMMARY, gates.summary(gate)), (OUTPUT, outputs))

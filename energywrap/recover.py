@@ -106,8 +106,9 @@ def sweep(environ: Mapping[str, str]) -> tuple[list[Recovered], list[str]]:
             if found.checkpoints:
                 report = _report(found)
                 done.append(Recovered(report, _write(found, report, environ)))
-                if not _settings(found.head).no_ledger:
-                    ledger.put(document.text(report), report.run_id, environ)
+                settings = _settings(found.head)
+                if not settings.no_ledger:
+                    ledger.put(document.text(report), report.run_id, settings, environ)
         except (UserError, KeyError, TypeError, ValueError) as problem:
             complaints.append(f"the journal {found.path} could not be reported: {problem}")
             found.close(remove=False)

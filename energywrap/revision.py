@@ -1,31 +1,31 @@
-"""Another revision of the repository beside the working one, in a temporary git worktree."""
+"""What git says of the repository here: its folder, its commits, and what this checkout is compared with."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
-import time
-from contextlib import contextmanager
 
 from energywrap.errors import UserError
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, MutableMapping
 
 MAIN = ("main", "origin/main")
 # What CI systems say of the branch that a pull or merge request is for, with what comes before its name.
 TOLD = (
     ("GITHUB_BASE_REF", "origin/"),
+    ("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", ""),  # GitLab's pipelines of merged results: HEAD has all of it
     ("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""),
     ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "origin/"),
     ("CHANGE_TARGET", "origin/"),  # Jenkins
 )
-PREFIX = "energywrap-base-"
-OLD_S = 60.0  # a folder that nobody holds is one that was left behind, unless it has just been made
+# Where a hook's git is at work (git-rev-parse(1)); for the base they would lead into this checkout
+LOCAL = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_OBJECT_DIRECTORY"),
+    *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE", "GIT_IMPLICIT_WORK_TREE", "GIT_GRAFT_FILE"),
+)
 LONGEST_S = 600.0  # for a checkout of the largest repositories
 
 
@@ -35,6 +35,7 @@ class Base:
 
     name: str  # as it was asked for
     commit: str
+    related: bool = True  # this checkout has come from it
 
     @property
     def title(self) -> str:
@@ -52,35 +53,25 @@ def default(environ: Mapping[str, str], folder: str) -> str:
 def base(name: str, folder: str) -> Base:
     """Where this branch left a revision: what the revision has got since is no change of this checkout.
 
-    Without a common history it is the revision itself. Raises UserError.
+    Without a common history it is the revision itself. Raises UserError, in a clone without its history too.
     """
     top(folder)
     tip = commit_of(name, folder)
     try:
         return Base(name, git(folder, "merge-base", tip, "HEAD"))
-    except UserError:
-        return Base(name, tip)
+    except UserError as err:
+        if git(folder, "rev-parse", "--is-shallow-repository") == "true":
+            raise UserError(
+                f"this clone is too shallow to tell where it left {name}",
+                "fetch the history (in CI: fetch-depth: 0, or GIT_DEPTH: 0)",
+            ) from err
+        return Base(name, tip, related=False)
 
 
-@contextmanager
-def checked_out(found: Base, folder: str) -> Iterator[str]:
-    """The folder in a worktree of the base that `folder` is in this one; the worktree goes afterwards.
-
-    Raises UserError for a folder that the base lacks.
-    """
-    root = top(folder)
-    inner = os.path.relpath(os.path.realpath(folder), os.path.realpath(root))
-    _sweep(root)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as kept, _held(kept):
-        tree = os.path.join(kept, "base")
-        git(root, "worktree", "add", "--quiet", "--detach", tree, found.commit)
-        try:
-            there = os.path.normpath(os.path.join(tree, inner))
-            if not os.path.isdir(there):
-                raise UserError(f"{found.title} has no folder {inner}", "run it in a folder that both have")
-            yield there
-        finally:
-            git(root, "worktree", "remove", "--force", tree)
+def forget_hook(environ: MutableMapping[str, str]) -> None:
+    """Take out what tells a hook's git where it is at work."""
+    for name in LOCAL:
+        environ.pop(name, None)
 
 
 def unchanged(found: Base, folder: str) -> bool:
@@ -130,39 +121,4 @@ def git(folder: str, *words: str) -> str:
     if done.returncode:
         words_of = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UserError(f"git {words[0]}: {words_of[-1] if words_of else f'status {done.returncode}'}")
-    return done.stdout.decode("utf-8", "replace").strip()
-
-
-def _sweep(root: str) -> None:
-    """Take away worktrees whose process was killed: nobody holds their folders any more."""
-    around = tempfile.gettempdir()
-    for name in os.listdir(around):
-        path = os.path.join(around, name)
-        if not name.startswith(PREFIX) or not os.path.isdir(path) or os.path.islink(path):
-            continue
-        if os.stat(path).st_uid == os.geteuid() and time.time() - os.stat(path).st_mtime > OLD_S:
-            with _held(path) as held:
-                if held:
-                    shutil.rmtree(path, ignore_errors=True)
-    git(root, "worktree", "prune")
-
-
-@contextmanager
-def _held(folder: str) -> Iterator[bool]:
-    """Hold a folder for as long as the context lasts; whether it was free. Nothing can be held on Windows."""
-    try:
-        import fcntl
-
-        fd = os.open(folder, os.O_RDONLY)
-    except (ImportError, OSError):
-        yield False
-        return
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = True
-    except OSError:
-        held = False
-    try:
-        yield held
-    finally:
-        os.close(fd)
+    return os.fsdecode(done.stdout).removesuffix("\n")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from commandline import START, Outcome, energywrap, environment
-from energywrap import revision, turns
+from energywrap import revision, turns, worktree
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 BURN = "import time; began = time.process_time()\nwhile time.process_time() - began < {}: pass\n"
@@ -217,27 +217,61 @@ def test_a_clone_without_a_main_of_its_own_goes_by_the_origins(repository: Path)
     assert revision.default({}, str(repository)) == "origin/main"
 
 
-def test_a_path_into_this_checkout_is_refused_and_one_to_data_is_not(repository: Path) -> None:
-    (repository / "data").write_text("")
-    ours = str(repository / "work.py")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("python3", "{}/work.py"),
+        ("python3", "--set=path={}/work.py"),
+        ("python3", "-I{}/work.py"),
+        ("make", "-C", "{}"),
+        ("sh", "-c", "python3 '{}/work.py' && true"),
+    ],
+)
+def test_a_path_into_this_checkout_is_refused(words: tuple[str, ...], repository: Path) -> None:
+    done = gate(repository, "--", *(word.format(repository) for word in words))
 
-    for words in (("python3", ours), ("python3", f"--config={ours}"), ("make", "-C", str(repository))):
-        done = gate(repository, "--", *words)
-        assert done.status == 2
-        assert "the base would run this checkout's; name it from this folder" in done.complaint
-    assert gate(repository, "-n", "1", "--", "cat", str(repository / "data")).status == 3
-    path = {"PYTHONPATH": f"/nonexistent:{repository}"}
-    done = energywrap("ci", "--", "true", cwd=repository, changes=path)
-    assert "PYTHONPATH names" in done.complaint
+    assert done.status == 2
+    assert "the base would take this checkout's; name it from this folder" in done.complaint
+
+
+def test_so_is_one_of_prepare_of_pythonpath_and_of_path(repository: Path) -> None:
+    (repository / "bin").mkdir()
+    (repository / "bin/tool").write_text("#!/bin/sh\n")
+    (repository / "bin/tool").chmod(0o755)
+    path = {"PATH": f"{repository}/bin:{os.environ['PATH']}"}
+    built = energywrap("ci", "-n", "1", "--warmup", "0", "--", "tool", cwd=repository, changes=path)
+    git(repository, "add", ".")
+
+    assert (
+        "--prepare names"
+        in gate(repository, "--prepare", f"cp {repository}/work.py .", "--", "true").complaint
+    )
+    names = {"PYTHONPATH": f"/nonexistent:{repository}"}
+    assert "PYTHONPATH names" in energywrap("ci", "--", "true", cwd=repository, changes=names).complaint
+    assert "PATH leads to" in energywrap("ci", "--", "tool", cwd=repository, changes=path).complaint
+    assert "which the base runs from this checkout as well" in built.err
+    assert built.status == 3
+
+
+def test_a_path_to_data_is_a_doubt_and_one_into_an_environment_none(repository: Path) -> None:
+    (repository / "data").write_text("")
+    (repository / "venv/bin").mkdir(parents=True)
+    (repository / "venv/pyvenv.cfg").touch()
+    (repository / "venv/bin/true").symlink_to(shutil.which("true") or "")
+    data = gate(repository, "-n", "1", "--", "cat", f"{repository}/data")
+    inside = gate(
+        repository, "-n", "1", "--", f"{repository}/venv/bin/true", "http://x/y", f"/x{repository}/z"
+    )
+
+    assert data.status == inside.status == 3
+    assert f"the command names {repository}/data, which the base takes from this checkout as well" in data.err
+    assert "from this checkout as well" not in inside.err
 
 
 def test_a_package_that_is_installed_from_this_checkout_is_doubted(repository: Path) -> None:
     packages = repository.parent / "venv/lib/python3.12/site-packages"
-    for name, where, editable in (
-        ("ours", repository, True),
-        ("copy", repository, False),
-        ("other", "/", True),
-    ):
+    installed = (("ours", repository, True), ("copy", repository, False), ("other", "/", True))
+    for name, where, editable in installed:
         told = packages / f"{name}-1.0.dist-info" / "direct_url.json"
         told.parent.mkdir(parents=True)
         told.write_text(json.dumps({"url": f"file://{where}", "dir_info": {"editable": editable}}))
@@ -246,29 +280,169 @@ def test_a_package_that_is_installed_from_this_checkout_is_doubted(repository: P
     changes = {"VIRTUAL_ENV": str(repository.parent / "venv")}
     words = ("ci", "-n", "1", "--warmup", "0")
     done = energywrap(*words, "--comment", "c.md", "--", "true", cwd=repository, changes=changes)
-    prepared = energywrap(*words, "--prepare", "true", "--", "true", cwd=repository, changes=changes)
+    prepared = [
+        energywrap(*words, "--prepare", line, "--", "true", cwd=repository, changes=changes)
+        for line in ("true", ": pip install")
+    ]
 
     assert done.err.count("energywrap: ours: installed from this checkout") == 1
     assert "ours: installed from this checkout" in html.unescape((repository / "c.md").read_text())
-    assert "installed from" not in prepared.err
+    assert ["installed from" in each.err for each in prepared] == [True, False]
 
 
-def test_a_worktree_that_was_left_behind_goes_and_one_in_use_stays(repository: Path) -> None:
+def test_this_checkout_is_prepared_last_whatever_happens(repository: Path) -> None:
+    """An even number of rounds ends on the base; so does a command that fails there."""
+    line = f"pwd > {repository.parent}/prepared"
+    (repository / "new.py").write_text("")
+    for words in (("-n", "2", "--", "true"), ("-n", "2", "--", "python3", "new.py")):
+        assert gate(repository, "--prepare", line, *words).status == 3
+        assert (repository.parent / "prepared").read_text() == f"{repository}\n"
+
+
+def test_what_a_run_has_left_running_ends_with_the_gate(repository: Path) -> None:
+    pids = repository.parent / "pids"
+    script = f"(sleep 1000 & echo $! >> {pids})"
+    assert gate(repository, "-n", "1", "--prepare", script, "--", "sh", "-c", script).status == 3
+
+    assert len(pids.read_text().split()) == 4
+    assert not [pid for pid in pids.read_text().split() if Path(f"/proc/{pid}").exists()]
+
+
+def test_a_gate_that_is_ended_while_it_prepares_leaves_nothing(repository: Path) -> None:
+    pid = repository.parent / "pid"
+    line = f"sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
+    words = [*START, "ci", "-z", "FR", "-n", "1", "--prepare", line, "--", "true"]
+    with subprocess.Popen(
+        words, cwd=repository, env=environment(repository), stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not pid.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+        process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    assert git(repository, "worktree", "list").count("\n") == 0
+
+
+def left_behind(around: Path, repository: Path, name: str, age_s: float) -> Path:
+    """A worktree as a killed gate leaves it."""
+    kept = around / f"{worktree.PREFIX}{name}"
+    kept.mkdir()
+    (kept / worktree.MARK).write_text(str(repository / ".git"))
+    git(repository, "worktree", "add", "--quiet", "--detach", str(kept / "base"))
+    os.utime(kept, (time.time() - age_s,) * 2)
+    return kept
+
+
+def test_a_worktree_that_was_left_behind_goes_and_nothing_else(repository: Path) -> None:
     around = repository.parent / "tmp"
     around.mkdir()
-    for name in ("left", "used", "new"):
-        kept = around / f"{revision.PREFIX}{name}"
-        kept.mkdir()
-        git(repository, "worktree", "add", "--quiet", "--detach", str(kept / "base"))
-        if name != "new":
-            os.utime(kept, (1, 1))
-    with revision._held(str(around / f"{revision.PREFIX}used")) as held:
-        assert held
-        words = ("ci", "-z", "FR", "-n", "1", "--warmup", "0", "--", "true")
+    for name, age_s in (("left", 100.0), ("used", 100.0), ("new", 0.0)):
+        left_behind(around, repository, name, age_s)
+    theirs = around / f"{worktree.PREFIX}results"  # a folder that has just the name
+    theirs.mkdir()
+    os.utime(theirs, (1, 1))
+    away = repository.parent / "away"
+    git(repository, "worktree", "add", "--quiet", "--detach", str(away))
+    away.rename(repository.parent / "unmounted")  # one of the user's that is not there for a moment
+    words = ("ci", "-z", "FR", "-n", "1", "--warmup", "0", "--", "true")
+    with worktree.held(str(around / f"{worktree.PREFIX}used")) as free:
+        assert free
         assert energywrap(*words, cwd=repository, changes={"TMPDIR": str(around)}).status == 3
 
-    assert sorted(path.name.removeprefix(revision.PREFIX) for path in around.iterdir()) == ["new", "used"]
-    assert git(repository, "worktree", "list").count("\n") == 2
+    names = sorted(path.name.removeprefix(worktree.PREFIX) for path in around.iterdir())
+    assert names == ["new", "results", "used"]
+    listed = git(repository, "worktree", "list")
+    assert [word in listed for word in ("left/base", "used/base", "new/base", "away")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+def test_folders_that_cannot_be_written_go_as_well(repository: Path) -> None:
+    around = repository.parent / "tmp"
+    around.mkdir()
+    script = "mkdir -p cache/deep && touch cache/deep/file && chmod 555 cache/deep cache"
+    words = ("ci", "-z", "FR", "-n", "1", "--warmup", "0", "--", "sh", "-c", script)
+    done = energywrap(*words, cwd=repository, changes={"TMPDIR": str(around)})
+
+    assert done.status == 3
+    assert list(around.iterdir()) == []
+    (repository / "cache").chmod(0o755)
+
+
+def test_a_hook_of_git_can_ask_for_it(repository: Path) -> None:
+    """A hook's git is told by variables where it is at work: those would lead the base into this checkout."""
+    hook = repository / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{' '.join(START)} ci -z FR -n 1 --warmup 0 -- true\n[ $? -eq 3 ]\n")
+    hook.chmod(0o755)
+    (repository / "work.py").write_text("new")
+    (repository / "other").write_text("other")
+    git(repository, "add", "other")
+    git(repository, "commit", "-q", "-m", "a part of it", "--", "work.py")
+
+    assert git(repository, "show", "--stat", "--format=", "HEAD").splitlines()[0].split()[0] == "work.py"
+    assert git(repository, "status", "--porcelain") == "A  other"
+
+
+def test_both_sides_have_the_settings_of_this_checkout(repository: Path) -> None:
+    (repository / "energywrap.toml").write_text("tdp = 999\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "settings")
+    git(repository, "branch", "-q", "-f", "main")
+    (repository / "energywrap.toml").unlink()
+    words = ("ci", "-n", "1", "--warmup", "0", "--keep", "-z", "FR", "--", "true")
+    assert energywrap(*words, cwd=repository).status == 3
+    (repository / "energywrap.toml").write_text("tdp = 77\n")
+    assert energywrap(*words, cwd=repository).status == 3
+    runs = energywrap("export", cwd=repository).out.splitlines()
+
+    assert [json.loads(line)["settings"]["tdp"]["value"] for line in runs] == [None, None, 77, 77]
+
+
+def test_a_clone_that_is_too_shallow_says_so(repository: Path) -> None:
+    (repository / "work.py").write_text("pass")
+    git(repository, "commit", "-q", "-a", "-m", "change")
+    clone = repository.parent / "clone"
+    url = f"file://{repository}"
+    git(repository.parent, "clone", "-q", "--depth", "1", "-b", "change", url, str(clone))
+    git(clone, "fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main")
+    done = energywrap("ci", "--base", "origin/main", "--", "true", cwd=clone)
+
+    assert done.status == 2
+    assert "this clone is too shallow to tell where it left origin/main" in done.complaint
+    assert "fetch-depth: 0" in done.complaint
+
+
+def test_a_command_that_fails_here_once_is_an_error(repository: Path) -> None:
+    (repository / "work.py").write_text("")
+    script = "test ! -e here || { test -e again || { touch again; exit 7; }; }"
+    (repository / "here").touch()
+    done = gate(repository, "--", "sh", "-c", script)
+
+    assert done.status == 2
+    assert "the command on this checkout failed with status 7: nothing is compared" in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "goes"),
+    [("", "| true"), ("--json", "| true"), ("", ">&-"), ("--json", ">&-"), ("", "> /dev/full")],
+)
+def test_what_becomes_of_standard_output_changes_no_verdict(option: str, goes: str, repository: Path) -> None:
+    words = f"ci -z FR -n 1 --warmup 0 --comment c.md {option} -- true {goes}"
+    script = f"set -o pipefail; {' '.join(START)} {words}"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=repository, env=environment(repository), capture_output=True, text=True
+    )
+
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert (repository / "c.md").read_text().startswith("<!-- energywrap: gate-true -->")
 
 
 def test_what_the_command_writes_is_shown_on_request(repository: Path) -> None:

@@ -55,7 +55,9 @@ def risen(real: RunReport) -> Gate:
     """Five runs a side, a fifth more energy, and a limit that holds."""
     sides = [[run_of(real, joules + n, joules + n) for n in range(5)] for joules in (100, 120)]
     limit = Check("--max-energy 1kJ", Verdict("pass", "122 J, and 1 kJ is allowed (--max-energy)"))
-    against = gate.against("main", sides[0], sides[1], 0.05, side="main at 0a1b2c3d4")
+    against = gate.against(
+        "energy against main", sides[0], sides[1], 0.05, ("main at 0a1b2c3d4", "this checkout")
+    )
     return Gate("train", (limit, against), again="energywrap ci --base main -- train")
 
 

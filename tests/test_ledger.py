@@ -27,7 +27,8 @@ from energywrap.cli import trend
 from energywrap.config import Settings, resolve
 from energywrap.errors import UserError
 from energywrap.formats import document
-from energywrap.ledger import codecarbon, entry, named, sql
+from energywrap.ledger import codecarbon, entry, named, sql, waiting
+from energywrap.ledger.postgres import LOCK
 from energywrap.ledger.sql import Filter
 from energywrap.ledger.store import Store, Sum, day
 from energywrap.model import RunReport
@@ -205,15 +206,15 @@ def home(tmp_path: Path) -> dict[str, str]:
 def test_what_waits_is_taken_in_and_what_is_no_report_is_put_aside(
     url: str, real: RunReport, tmp_path: Path
 ) -> None:
-    environ = home(tmp_path)
+    environ, named = home(tmp_path), settings(url)
     for n in range(3):
-        ledger.put(document.text(run(real, n)), f"{n:016x}", environ)
-    folder = Path(ledger.inbox(environ) or "")
+        ledger.put(document.text(run(real, n)), f"{n:016x}", named, environ)
+    folder = Path(ledger.inbox(named, environ) or "")
     (folder / "damaged.json").write_text('{"schema_version": 1')
-    opened = ledger.open_store(settings(url), environ)
+    opened = ledger.open_store(named, environ)
 
-    assert ledger.take_in(opened, environ) == 3
-    assert ledger.take_in(opened, environ) == 0
+    assert ledger.take_in(opened, named, environ) == 3
+    assert ledger.take_in(opened, named, environ) == 0
     assert [path.name for path in folder.iterdir()] == ["damaged.json.unreadable"]
     opened.close()
 
@@ -230,8 +231,89 @@ def test_a_server_that_is_down_costs_no_run_and_gets_it_later(
     assert "does not answer" in said or "psycopg" in said
     assert again is None  # nobody waits for it again at once
     opened = ledger.open_store(settings(url), environ)
-    assert ledger.take_in(opened, environ) == 2
+    assert ledger.take_in(opened, settings(url), environ) == 0  # they are for another one
+    assert ledger.take_in(opened, dead, environ) == 2
     opened.close()
+
+
+def test_a_report_that_cannot_be_read_now_is_read_later(url: str, real: RunReport, tmp_path: Path) -> None:
+    environ, named = home(tmp_path), settings(url)
+    ledger.put(document.text(real), real.run_id, named, environ)
+    folder = Path(ledger.inbox(named, environ) or "")
+    (folder / "gone.json").symlink_to("nowhere.json")
+    (folder / "loop.json").symlink_to("loop.json")
+    opened = ledger.open_store(named, environ)
+
+    assert ledger.take_in(opened, named, environ) == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["gone.json", "loop.json"]
+    opened.close()
+
+
+def test_every_ledger_has_an_inbox_of_its_own(tmp_path: Path) -> None:
+    """Short runs, whose reports the next command takes in: into their ledger, whichever that command has."""
+    wrapped = wrap(tmp_path)
+    wrapped("--ledger", "team.db", "-l", "theirs", "true")
+    wrapped("-l", "mine", "true")
+    other = tmp_path / "elsewhere"
+    other.mkdir()
+    kept = [
+        [run["label"] for run in json.loads(ask(wrapped, "history", "--json", *ledger_))]
+        for ledger_ in ((), ("--ledger", str(tmp_path / "team.db")), ("--ledger", "team.db"))
+    ]
+
+    assert kept == [["mine"], ["theirs"], ["theirs"]]
+
+
+def test_whoever_reports_faster_than_we_take_in_is_not_waited_for(tmp_path: Path) -> None:
+    def name(number: int) -> Path:
+        return tmp_path / f"{number:04}.json"
+
+    for number in range(5):
+        name(number).touch()
+    found = []
+    for bunch in waiting.bunches(str(tmp_path), 2):
+        found += bunch
+        name(len(found) + 100).touch()
+
+    assert found[:5] == [str(name(number)) for number in range(5)]
+    assert len(found) < 20
+    assert len(found) == len(set(found))
+
+
+def test_one_process_at_a_time_is_at_an_inbox(tmp_path: Path) -> None:
+    with waiting.alone(str(tmp_path), 0.0) as first, waiting.alone(str(tmp_path), 0.0) as second:
+        assert (first, second) == (True, False)
+    with waiting.alone(str(tmp_path), 0.0) as again, waiting.alone(str(tmp_path / "none"), 0.0) as none:
+        assert (again, none) == (True, True)
+
+
+def test_a_writer_that_never_ends_holds_no_run(real: RunReport, postgres: str, tmp_path: Path) -> None:
+    import psycopg
+
+    environ, named = home(tmp_path), settings(postgres)
+    ledger.open_store(named, environ).close()
+    with psycopg.connect(postgres) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
+        said = ledger.keep(document.text(real), real.run_id, 5.0, named, environ)
+
+    assert said is not None
+    assert "lock timeout; this run's report waits and is taken in later" in said
+    opened = ledger.open_store(named, environ)
+    assert ledger.take_in(opened, named, environ) == 1
+    opened.close()
+
+
+def test_what_a_server_refuses_is_a_line(postgres: str, tmp_path: Path) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("CREATE ROLE guest LOGIN")
+        connection.execute("CREATE TABLE IF NOT EXISTS energywrap_version (version INTEGER)")
+    guest = postgres.replace("tester:secret@", "guest@")
+    shown = energywrap("history", "--ledger", guest, cwd=tmp_path)
+
+    assert shown.status == 2
+    assert "cannot be used: permission denied for table energywrap_version" in shown.complaint
 
 
 CHILD = """

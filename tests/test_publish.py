@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import json
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +54,7 @@ def test_every_target_gets_its_files_and_each_is_said(report: Path, tmp_path: Pa
     assert ElementTree.parse(tmp_path / "energywrap-junit.xml").getroot().tag == "testsuites"
     assert json.loads((tmp_path / "energywrap-benchmark.json").read_text())[0]["name"].startswith("a|b <c>")
     assert list(json.loads((tmp_path / "energywrap-bencher.json").read_text())) == ["a|b <c>"]
-    assert (tmp_path / "comment.md").read_text().startswith("<!-- energywrap: a-b-c -->\n")
+    assert (tmp_path / "comment.md").read_text().startswith("<!-- energywrap: a-b-c-")
     assert values(tmp_path / "output.txt")["exit_code"] == "0"
     assert done.out.count("::warning") == len(done.out.splitlines()) <= 1
 
@@ -151,7 +153,8 @@ def test_the_action_never_puts_an_input_into_a_script() -> None:
 
     assert found["runs"]["using"] == "composite"
     assert set(found["inputs"]) == {
-        *("command", "label", "project", "zone", "args", "version", "max-energy", "baseline", "python")
+        *("command", "label", "project", "zone", "args", "version", "max-energy", "python"),
+        *("base", "runs", "max-increase", "prepare", "comment"),
     }
     used = set()
     for step in found["runs"]["steps"]:
@@ -215,12 +218,39 @@ def test_the_action_fails_where_more_is_used_than_allowed(limit: str, status: in
     assert "(--max-energy)" in html.unescape((tmp_path / "summary.md").read_text())
 
 
-def test_an_inconclusive_check_is_a_warning_and_no_failure(tmp_path: Path) -> None:
-    done = step(1, tmp_path, command="true", baseline="last-green")
+@pytest.mark.parametrize(("command", "label"), [("\n\n  echo a\necho b", "  echo a"), ("\n", "bash")])
+def test_the_action_names_a_run_by_the_first_line_that_says_something(
+    command: str, label: str, tmp_path: Path
+) -> None:
+    done = step(1, tmp_path, command=command)
 
-    assert done.status == 0
-    assert "::warning title=energywrap%3A true::no check of this command" in done.err
-    assert values(tmp_path / "output.txt")["verdict"] == "inconclusive"
+    assert done.status == 0, done.err
+    assert f"### energywrap: <code>{label}</code>" in (tmp_path / "summary.md").read_text()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
+@pytest.mark.parametrize(("runs", "status", "verdict"), [("5", 1, "fail"), ("2", 0, "inconclusive")])
+def test_the_action_is_a_gate_with_a_base(runs: str, status: int, verdict: str, tmp_path: Path) -> None:
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    (tmp_path / "work.sh").write_text("sleep 0.1\n")
+    for words in (("init", "-q", "-b", "main"), ("add", "work.sh"), ("commit", "-q", "-m", "work")):
+        subprocess.run(["git", *who, *words], cwd=tmp_path, check=True)
+    (tmp_path / "work.sh").write_text("sleep 0.6\n")
+    done = step(
+        1,
+        tmp_path,
+        command="sh work.sh",
+        base="main",
+        runs=runs,
+        prepare="ls > made",
+        comment="c.md",
+    )
+
+    assert done.status == status, done.err
+    assert values(tmp_path / "output.txt")["verdict"] == verdict
+    assert f"### energywrap: <code>sh work.sh</code>: {verdict}\n" in (tmp_path / "c.md").read_text()
+    kind = "error" if status else "warning"
+    assert f"::{kind} title=energywrap%3A sh work.sh::" in done.err
 
 
 @pytest.mark.parametrize(

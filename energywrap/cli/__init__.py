@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -33,7 +36,7 @@ from energywrap.cli import (
 from energywrap.console import say
 from energywrap.errors import UserError
 
-USAGE_ERROR = 2
+USAGE_ERROR, BUG = 2, 70  # 70: sysexits(3); Python's own 1 would read as a verdict
 # typer carries its own copy of click from 0.29 on: find the class where it is
 CLICK_ERROR: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -86,7 +89,9 @@ app.command("recover")(recover.recover)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command; a mistake of the user is one line on stderr and status 2."""
+    """Run one command; a mistake of the user is one line and status 2, one of ours a traceback and 70."""
+    if sys.stdout is None:  # it was closed before we began
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     try:
         status = typer.main.get_command(app).main(
             list(arguments), prog_name="energywrap", standalone_mode=False
@@ -98,11 +103,15 @@ def main(arguments: Sequence[str]) -> int:
         return _usage(mistake)
     except typer.Abort:
         return USAGE_ERROR
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click itself leaves where the pipe is broken
         return 0  # the reader of our output has seen enough
     except OSError as trouble:
         say(f"the output could not be written: {trouble.strerror or trouble}")
         return USAGE_ERROR
+    except Exception:
+        traceback.print_exc()
+        say("this is a bug of energywrap")
+        return BUG
     return status if isinstance(status, int) else 0
 
 

@@ -60,7 +60,9 @@ def check(
         say(f"{each.verdict.word}: {each.verdict.reason}")
     found = Gate(gate.name_of(reports[0].label, reports[0].command), tuple(checks))
     green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
-    gates.tell(found, settings, os.environ, as_json=json, comment=comment, junit=junit)
+    gates.tell(found, settings, os.environ, comment=comment, junit=junit)
+    if json:
+        gates.onto_stdout(lambda: typer.echo(gates.as_json(found)))
     raise typer.Exit(STATUS[found.word])
 
 
@@ -77,18 +79,19 @@ def _first(found: Gate, baseline: str | None, reports: Sequence[RunReport]) -> b
 
 def _against(baseline: str, reports: Sequence[RunReport], allowed: float, ledger: str | None) -> Check:
     """The verdict against a baseline."""
+    question, sides = f"energy against {baseline}", (baseline, "these runs")
     if baseline != green.LAST_GREEN:
-        return gate.against(baseline, _baseline(baseline, reports, ledger), reports, allowed, "these runs")
+        return gate.against(question, _baseline(baseline, reports, ledger), reports, allowed, sides)
     others = green.last_green(reports, ledger)
     if others:
-        return gate.against(baseline, others, reports, allowed, "these runs")
+        return gate.against(question, others, reports, allowed, sides)
     what = "no check of this command and label has passed on this machine yet"
     then = (
         f"{comparison.FEW} runs make a baseline"
         if len(reports) < comparison.FEW
         else "from now on these runs are the baseline"
     )
-    return Check(f"energy against {baseline}", Verdict(INCONCLUSIVE, f"{what}; {then}"))
+    return Check(question, Verdict(INCONCLUSIVE, f"{what}; {then}"))
 
 
 def _baseline(name: str, reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
 
-from energywrap import acceptance, config, gate, revision, samecode, strays, turns
+from energywrap import acceptance, config, gate, revision, samecode, strays, turns, worktree
 from energywrap.cli import gates
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.interrupted import INTERRUPTED, terminable
@@ -23,6 +23,7 @@ from energywrap.model import RunReport
 from energywrap.revision import Base
 from energywrap.turns import Side, SideFailed
 
+USUAL = {"--base": "main", "-n": "5", "--warmup": "1", "--max-increase": "5%"}
 SHOWN = ("energy, machine", "energy, command's share", "time")
 
 
@@ -64,45 +65,60 @@ def ci(
     not committed there must be made by --prepare.
     """
     allowed, here = gates.part(max_increase), os.getcwd()
+    revision.forget_hook(os.environ)
     settings = config.resolve({"zone": zone} if zone else {}, os.environ, here)
     acceptance.check(settings, here)  # a wrong setting is refused before anything runs
     gates.accept(comment=comment, junit=junit)
     against = revision.base(base or revision.default(os.environ, here), here)
-    samecode.refuse(command, os.environ, revision.top(here))
-    gates.clear(comment, junit)
-    name = gate.name_of(label, command)
-    options = (*(("-z", zone) if zone else ()), *(() if keep else ("--no-ledger",)), "--ci", "off")
-    doubts = _doubts(command, against, here, prepare)
+    doubts = _doubts(command, prepare, against, here)
+    name, options = gate.name_of(label, command), _options(zone, here, keep=keep)
     strays.adopt()
     try:
-        with terminable(), revision.checked_out(against, here) as there:
+        with terminable(), worktree.checked_out(against, here) as there:
             sides = (
                 Side(against.title, there, (*options, "-l", f"{name}: base"), prepare, show_output),
                 Side(HERE, here, (*options, "-l", f"{name}: {HERE}"), prepare, show_output),
             )
-            check = _checked(command, sides, runs, warmup, allowed, doubts)
+            check = _checked(command, sides, runs, warmup, allowed, doubts, f"energy against {against.name}")
     except KeyboardInterrupt:
         say("it was ended early: nothing is compared")
         raise typer.Exit(INTERRUPTED) from None
-    _say(check, doubts, as_rows=not json)
-    found = Gate(
-        name, (check,), again=shlex.join(["energywrap", "ci", "--base", against.name, "--", *command])
-    )
-    gates.tell(found, settings, os.environ, as_json=json, comment=comment, junit=junit)
+    given = {"--base": against.name, "-n": str(runs), "--warmup": str(warmup), "--max-increase": max_increase}
+    again = _again(command, {**given, "--prepare": prepare, "-z": zone, "-l": label})
+    found = Gate(name, (check,), again)
+    _say(check, doubts)
+    gates.tell(found, settings, os.environ, comment=comment, junit=junit)
+    gates.onto_stdout(lambda: typer.echo(gates.as_json(found)) if json else _list(check))
     raise typer.Exit(STATUS[found.word])
 
 
-def _doubts(command: Sequence[str], against: Base, here: str, prepare: str | None) -> tuple[str, ...]:
+def _options(zone: str | None, here: str, *, keep: bool) -> tuple[str, ...]:
+    """What `energywrap run` gets on both sides; the settings are this checkout's, whatever the base has."""
+    named = os.environ.get("ENERGYWRAP_CONFIG")
+    path = os.path.join(here, named) if named else config.project_file(here) or os.devnull
+    ledger = () if keep else ("--no-ledger",)
+    return ("--config", path, *(("-z", zone) if zone else ()), *ledger, "--ci", "off")
+
+
+def _again(command: Sequence[str], given: Mapping[str, str | None]) -> str:
+    """The line that asks the same; what is usual is left out."""
+    options = [
+        word
+        for option, value in given.items()
+        if value is not None and value != USUAL.get(option)
+        for word in (option, value)
+    ]
+    return shlex.join(["energywrap", "ci", *options, "--", *command])
+
+
+def _doubts(command: Sequence[str], prepare: str | None, against: Base, here: str) -> tuple[str, ...]:
     """What may make the comparison one of this checkout with itself; said before anything runs as well."""
     found = []
     if revision.unchanged(against, here):
         found.append(f"nothing has changed here since {against.title}: the command is compared with itself")
-    names = samecode.editable(command, os.environ, revision.top(here)) if prepare is None else ()
-    if names:
-        found.append(
-            f"{', '.join(names)}: installed from this checkout (pip install --editable), so the base may run "
-            "its code as well; --prepare 'pip install --quiet --editable .' would install each side's own"
-        )
+    if not against.related:
+        found.append(f"this checkout and {against.name} have no history in common: their tips are compared")
+    found += samecode.doubts(command, prepare, os.environ, revision.top(here))
     for line in found:
         say(line)
     return tuple(found)
@@ -115,6 +131,7 @@ def _checked(
     warmup: int,
     allowed: float,
     doubts: Sequence[str],
+    question: str,
 ) -> Check:
     """The verdict: an error where the command fails here, inconclusive where it does on the base alone."""
     base, here = sides
@@ -123,26 +140,29 @@ def _checked(
         what = f"run {number} of {runs}" if number > 0 else "warm-up"
         say(f"{what}, {side.name}: {joules(report.scopes['machine'].energy_j)}, {seconds(report.duration_s)}")
 
-    question = f"energy against {base.name}"
     try:
         one, other = turns.alternating(command, sides, runs, warmup, tell)
     except SideFailed as failure:
+        if failure.side is here:
+            return Check(question, Verdict(ERROR, f"{failure.line()}: nothing is compared"))
         try:
             turns.once(command, here)
         except SideFailed as again:
             return Check(question, Verdict(ERROR, f"{again.line()}: nothing is compared"))
         return Check(question, Verdict(INCONCLUSIVE, f"{failure.line()}, and it does not fail here"))
-    return gate.against(base.name, one, other, allowed, doubts=doubts)
+    return gate.against(question, one, other, allowed, (base.name, here.name), doubts)
 
 
-def _say(check: Check, said: Sequence[str], *, as_rows: bool) -> None:
-    """The rows that matter, on stdout; the doubts that are not said yet, and the verdict, on stderr."""
-    found = check.compared
-    if found is not None:
-        rows = [compared.row(each)[:5] for each in found.quantities if each.name in SHOWN]
-        if as_rows:
-            listing(("", *check.sides, "ratio", "P5 to P95"), rows)
-        for doubt in found.doubts:
-            if doubt not in said:
-                say(doubt)
+def _list(check: Check) -> None:
+    """The rows that matter, on stdout."""
+    if check.compared is not None:
+        rows = [compared.row(each)[:5] for each in check.compared.quantities if each.name in SHOWN]
+        listing(("", *check.sides, "ratio", "P5 to P95"), rows)
+
+
+def _say(check: Check, said: Sequence[str]) -> None:
+    """The doubts that are not said yet, and the verdict."""
+    for doubt in check.compared.doubts if check.compared is not None else ():
+        if doubt not in said:
+            say(doubt)
     say(f"{check.verdict.word}: {check.verdict.reason}")

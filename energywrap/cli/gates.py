@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated
 
 import typer
@@ -44,35 +44,40 @@ def part(text: str) -> float:
 
 
 def accept(**files: str | None) -> None:
-    """Refuse files that cannot be written, before anything is measured. Raises UserError."""
-    for option, path in files.items():
-        if path is None:
-            continue
+    """Refuse files that cannot be written, before anything is measured, and empty them. Raises UserError.
+
+    What an earlier gate has written must not pass for this one's.
+    """
+    named = [(option, path) for option, path in files.items() if path is not None]
+    for option, path in named:
         folder = os.path.dirname(path) or os.curdir
         if not os.path.isdir(folder):
             raise UserError(f"--{option} {path}: there is no folder {folder}", "make it first")
         if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
             raise UserError(f"--{option} {path}: it cannot be written", "name a file that can")
-
-
-def clear(*files: str | None) -> None:
-    """Take away what an earlier gate has written: it must not pass for this one's."""
-    for path in files:
-        if path is not None and os.path.isfile(path):
-            os.unlink(path)
+    for _, path in named:
+        if os.path.isfile(path):
+            os.truncate(path, 0)
 
 
 def tell(
-    gate: Gate,
-    settings: Settings,
-    environ: Mapping[str, str],
-    *,
-    as_json: bool,
-    comment: str | None,
-    junit: str | None,
+    gate: Gate, settings: Settings, environ: Mapping[str, str], *, comment: str | None, junit: str | None
 ) -> None:
-    """Everything that is said of a gate beside its lines: files, the CI system, JSON; a failure is a line."""
-    if as_json:
-        typer.echo(json.dumps(compared.of_gate(gate), indent=2))
+    """Hand the verdict to the files that are named and to the CI system; a failure is a line."""
     for line in publish.of_gate(gate, settings, environ, comment=comment, junit=junit):
         say(line)
+
+
+def as_json(gate: Gate) -> str:
+    """The verdict for a program."""
+    return json.dumps(compared.of_gate(gate), indent=2)
+
+
+def onto_stdout(write: Callable[[], None]) -> None:
+    """Write to standard output at last; a reader that has gone, or a full disk, changes no verdict."""
+    try:
+        write()
+    except OSError as trouble:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has to go somewhere
+        if not isinstance(trouble, BrokenPipeError):
+            say(f"standard output could not be written: {trouble.strerror or trouble}")

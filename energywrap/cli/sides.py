@@ -19,7 +19,10 @@ def runs_of(text: str, ledger: str | None) -> list[RunReport]:
     settings = settings_of(ledger)
     field, equals, value = text.partition("=")
     if not equals or field not in FIELDS:
-        return [named.report(name.strip(), settings, os.environ) for name in text.split(",") if name.strip()]
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        if not names:
+            raise UserError(f"{text!r} names no run", "give an id, last, last~2, a file, or label=NAME")
+        return [named.report(name, settings, os.environ) for name in names]
     store = named.opened(settings, os.environ)
     try:
         found = [

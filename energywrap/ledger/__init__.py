@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from energywrap import reportfile
 from energywrap.errors import UserError
@@ -25,43 +26,61 @@ LONG_S = 1.0  # a run that took as long takes its report in itself
 SILENT, ASKED_AGAIN_S = ".silent", 300.0
 AT_ONCE, FEW = 200, 5  # reports in one transaction; transactions at the end of a run
 OTHERS_S = 5.0  # that a command waits for others that are at it
+HURRIED_S, PATIENT_S = 3.0, 30.0  # that a run and a command wait for other writers of the database
 URLS = ("postgresql://", "postgres://")
 
 
-def put(text: str, run_id: str, environ: Mapping[str, str]) -> None:
+def put(text: str, run_id: str, settings: Settings, environ: Mapping[str, str]) -> None:
     """Leave a report for the ledger. Raises NotWritten, a UserError."""
-    folder = inbox(environ)
+    folder = inbox(settings, environ)
     if folder is None:
         raise UserError("no home directory is known to keep the ledger in", "set HOME, or give --no-ledger")
     reportfile.write(reportfile.Target(os.path.join(folder, f"{run_id}.json"), None, None), text)
 
 
-def inbox(environ: Mapping[str, str]) -> str | None:
-    """The folder of the reports that the ledger has not taken in yet."""
+def inbox(settings: Settings, environ: Mapping[str, str]) -> str | None:
+    """The folder of the reports that the ledger has not taken in yet: every ledger has one of its own."""
     state = reportfile.state_folder(environ)
-    return os.path.join(state, INBOX) if state is not None else None
+    if state is None:
+        return None
+    named = settings.ledger
+    if named is None:
+        return os.path.join(state, INBOX)
+    import hashlib
+
+    if named.startswith(URLS):
+        from energywrap.ledger.postgres import without_password
+
+        whole = without_password(named)  # as it stands in reports and journals
+    else:
+        whole = os.path.abspath(named)
+    name = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return os.path.join(state, INBOX, name)
 
 
-def open_store(settings: Settings, environ: Mapping[str, str]) -> Store:
-    """The ledger that the settings name. Raises UserError; Unreachable for a server that does not answer."""
+def open_store(settings: Settings, environ: Mapping[str, str], *, hurried: bool = False) -> Store:
+    """The ledger that the settings name. Raises UserError; Unreachable for a server that does not answer.
+
+    A run is hurried: it waits for others no longer than it must.
+    """
     from energywrap.ledger.store import Store
 
     named = settings.ledger
     if named is not None and named.startswith(URLS):
         from energywrap.ledger.postgres import Postgres
 
-        return Store(Postgres(named))
+        return Store(Postgres(named, HURRIED_S if hurried else PATIENT_S))
     from energywrap.ledger.sqlite import Sqlite
 
     state = reportfile.state_folder(environ)
     if named is None and state is None:
         raise UserError("no home directory is known to keep the ledger in", "set HOME or give --ledger FILE")
-    return Store(Sqlite(named or os.path.join(state or "", FILE)))
+    return Store(Sqlite(named or os.path.join(state or "", FILE), HURRIED_S if hurried else PATIENT_S))
 
 
-def take_in(store: Store, environ: Mapping[str, str]) -> int:
+def take_in(store: Store, settings: Settings, environ: Mapping[str, str]) -> int:
     """Take in what waits in the inbox; how many runs were new. A report that is none is put aside."""
-    folder = inbox(environ)
+    folder = inbox(settings, environ)
     if folder is None:
         return 0
     from energywrap.ledger import waiting
@@ -79,18 +98,20 @@ def _add(store: Store, paths: Sequence[str]) -> int:
     done = []
     for path in paths:
         try:
-            report = document.parse(reportfile.read(path), path)
+            text = reportfile.read(path)
+        except UserError:
+            continue  # another has taken it in meanwhile, or it can be read later
+        try:
+            report = document.parse(text, path)
             found.append((entry.of_report(report), entry.packed(report)))
             done.append(path)
         except (UserError, ValueError):
-            if os.path.exists(path):  # nobody has taken it in meanwhile
+            with suppress(FileNotFoundError):
                 os.replace(path, path + ASIDE)
     added = store.add(found)
     for path in done:
-        try:
+        with suppress(FileNotFoundError):  # another one has
             os.unlink(path)
-        except FileNotFoundError:
-            pass  # another one has
     return added
 
 
@@ -98,13 +119,13 @@ def keep(
     text: str, run_id: str, duration_s: float, settings: Settings, environ: Mapping[str, str]
 ) -> str | None:
     """Record a run; what to tell the user of it, if anything. Raises UserError where it cannot be kept."""
-    put(text, run_id, environ)
-    if duration_s < LONG_S or _silent_lately(environ):
+    put(text, run_id, settings, environ)
+    if duration_s < LONG_S or _silent_lately(settings, environ):
         return None
     try:
         _take_in_a_few(settings, environ)
     except UserError as trouble:
-        _mark_silent(environ)
+        _mark_silent(settings, environ)
         return f"{trouble.line()}; this run's report waits and is taken in later"
     return None
 
@@ -113,11 +134,11 @@ def _take_in_a_few(settings: Settings, environ: Mapping[str, str]) -> None:
     """Take in what waits, unless another is at it: that one finds this run's report as well."""
     from energywrap.ledger import waiting
 
-    folder = inbox(environ) or ""
+    folder = inbox(settings, environ) or ""
     with waiting.alone(folder, 0.0) as alone:
         if not alone:
             return
-        store = open_store(settings, environ)
+        store = open_store(settings, environ, hurried=True)
         try:
             for _, paths in zip(range(FEW), waiting.bunches(folder, AT_ONCE)):
                 _add(store, paths)
@@ -125,17 +146,18 @@ def _take_in_a_few(settings: Settings, environ: Mapping[str, str]) -> None:
             store.close()
 
 
-def _silent_lately(environ: Mapping[str, str]) -> bool:
+def _silent_lately(settings: Settings, environ: Mapping[str, str]) -> bool:
     """Whether the ledger has not answered a moment ago: no run shall wait for that again."""
+    mark = os.path.join(inbox(settings, environ) or "", SILENT)
     try:
-        return time.time() - os.stat(os.path.join(inbox(environ) or "", SILENT)).st_mtime < ASKED_AGAIN_S
+        return time.time() - os.stat(mark).st_mtime < ASKED_AGAIN_S
     except OSError:
         return False
 
 
-def _mark_silent(environ: Mapping[str, str]) -> None:
+def _mark_silent(settings: Settings, environ: Mapping[str, str]) -> None:
     try:
-        with open(os.path.join(inbox(environ) or "", SILENT), "w", encoding="ascii"):
+        with open(os.path.join(inbox(settings, environ) or "", SILENT), "w", encoding="ascii"):
             pass
     except OSError:
         pass  # the next run waits for it again

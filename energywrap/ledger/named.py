@@ -23,7 +23,7 @@ LAST = "last"
 def opened(settings: Settings, environ: Mapping[str, str]) -> Store:
     """The ledger with everything taken in that has waited. Raises UserError."""
     store = ledger.open_store(settings, environ)
-    ledger.take_in(store, environ)
+    ledger.take_in(store, settings, environ)
     return store
 
 

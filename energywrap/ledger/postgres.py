@@ -24,7 +24,7 @@ class Unreachable(UserError):
 class Postgres:
     """A connection, and the tables in this version's form. Raises UserError, Unreachable."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience_s: float) -> None:
         try:
             import psycopg
         except ImportError as err:
@@ -41,6 +41,7 @@ class Postgres:
         except psycopg.Error as err:
             raise UserError(f"{self.name} is no URL of a ledger") from err
         try:
+            self.run(f"SET lock_timeout = {int(1000 * patience_s)}")
             self._migrate()
         except BaseException:
             self._connection.close()
@@ -53,6 +54,8 @@ class Postgres:
             self.run("CREATE TABLE IF NOT EXISTS energywrap_version (version INTEGER)")
             rows = self.ask("SELECT version FROM energywrap_version")  # another may have been quicker
             version = int(rows[0][0]) if rows else 0
+            if not sql.outdated(version, self.name):
+                return
             for step in range(version + 1, sql.VERSION + 1):
                 for statement in sql.UPGRADES[step]:
                     self.run(statement.replace("{bytes}", "BYTEA"))
@@ -66,12 +69,14 @@ class Postgres:
         return int(rows[0][0]) if rows else 0
 
     def run(self, statement: str, values: Sequence[object] = ()) -> int:
-        """Execute; how many rows it concerned."""
-        return int(self._execute(statement, values).rowcount)
+        """Execute; how many rows it concerned. Raises Unreachable."""
+        with self._told():
+            return int(self._execute(statement, values).rowcount)
 
     def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows of an answer."""
-        rows: list[tuple[Any, ...]] = self._execute(statement, values).fetchall()
+        """The rows of an answer. Raises Unreachable."""
+        with self._told():
+            rows: list[tuple[Any, ...]] = self._execute(statement, values).fetchall()
         return rows
 
     def _execute(self, statement: str, values: Sequence[object]) -> Any:
@@ -81,13 +86,18 @@ class Postgres:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing; one writer after the other, so that no two wait for each other's rows."""
+        with self._told(), self._connection.transaction():
+            self.run("SELECT pg_advisory_xact_lock(?)", (LOCK,))
+            yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the server objects to, in a line."""
         try:
-            with self._connection.transaction():
-                self.run("SELECT pg_advisory_xact_lock(?)", (LOCK,))
-                yield
+            yield
         except self._errors as err:
             words = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
-            raise Unreachable(f"the ledger {self.name} cannot be written: {words}") from err
+            raise Unreachable(f"the ledger {self.name} cannot be used: {words}") from err
 
     def trouble(self) -> str | None:
         """PostgreSQL looks after its files itself."""

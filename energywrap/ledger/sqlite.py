@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-PATIENCE_S = 30.0  # for other writers: each holds the file for milliseconds
-
 
 class Sqlite:
-    """The file, opened and brought to this version's form. Raises UserError where that cannot be."""
+    """The file, opened and brought to this version's form. Raises UserError where that cannot be.
 
-    def __init__(self, path: str) -> None:
+    Others are waited for so long: each holds the file for milliseconds.
+    """
+
+    def __init__(self, path: str, patience_s: float) -> None:
         self.name = path
         try:
             os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=PATIENCE_S, isolation_level=None)
+            self._connection = sqlite3.connect(path, timeout=patience_s, isolation_level=None)
         except (OSError, sqlite3.Error) as err:
             raise _unusable(path, err) from err
         try:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HEADS = ("", "Ratio", "P5 to P95", "")
 ENERGY = "energy, machine"  # what decides
 SHOWN = (ENERGY, "energy, command's share", "time", "CPU time")
-LONGEST = 40  # letters of the name of a side at the head of a column
+LONGEST, LINE = 40, 2000  # letters of the name of a side at the head of a column; of a command line
 
 
 def summary(gate: Gate) -> str:
@@ -25,7 +25,7 @@ def summary(gate: Gate) -> str:
                       f"{markdown.sentence(verdict.reason)}"]  # fmt: skip
         lines += _table(check)
     if gate.again is not None:
-        lines += ["", f"The same at home: {markdown.code(figures.shown(gate.again, markdown.SENTENCE))}"]
+        lines += ["", f"The same at home: {markdown.code(figures.shown(gate.again, LINE))}"]
     return "\n".join([*lines, ""])
 
 

@@ -44,9 +44,15 @@ def text(words: str) -> str:
 
 
 def marker(words: str) -> str:
-    """A line that a comment's body begins with, by which a workflow finds it again to update it."""
-    kept = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._") else "-" for letter in words
-    )
+    """A line that a comment's body begins with, by which a workflow finds it again to update it.
+
+    Names that would look alike without their odd letters are told apart by a part of their hash.
+    """
+    import hashlib
+
+    plain = [letter.isascii() and (letter.isalnum() or letter in "._") for letter in words]
+    kept = "".join(letter if fits else "-" for letter, fits in zip(words, plain))
     name = "-".join(part for part in kept.split("-") if part) or "runs"  # cannot end an HTML comment
+    if name != words.replace(" ", "-"):
+        name += f"-{hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return f"<!-- energywrap: {name} -->\n"
