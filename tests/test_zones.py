@@ -242,3 +242,15 @@ def test_an_explanation_holds_the_tables_value(zone: str, capsys: pytest.Capture
     assert SOURCES[GRID[zone]["source_id"]]["publisher"] in told["source"]
     zones(zone, json=True)
     assert json.loads(capsys.readouterr().out)["intensity_g_per_kwh"] == float(GRID[zone]["g_per_kwh"])
+
+
+def test_a_cloud_region_leads_to_its_zone(tmp_path: Path) -> None:
+    done = energywrap("zones", "aws:eu-west-1", cwd=tmp_path)
+    plain = energywrap("zones", "AWS:EU-WEST-1", "--json", cwd=tmp_path)
+    unknown = energywrap("zones", "aws:eu-nowhere-1", cwd=tmp_path)
+
+    assert done.complaint == f"aws:eu-west-1 ({REGIONS['aws:eu-west-1']['location']}) lies in the zone IE"
+    assert done.out.startswith("zone: IE, Ireland\n")
+    assert json.loads(plain.out)["zone"] == "IE"
+    assert unknown.status == 2
+    assert "no zone matches 'aws:eu-nowhere-1'" in unknown.complaint

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from energywrap import tables
 from energywrap.cli.listing import listing
 from energywrap.console import say
 from energywrap.errors import UserError
@@ -20,7 +21,9 @@ from energywrap.model import CarbonIntensity
 def zones(
     text: Annotated[
         str,
-        typer.Argument(metavar="[TEXT]", help="A zone's code, or a part of a code or a name."),
+        typer.Argument(
+            metavar="[TEXT]", help="A zone's code, a cloud region, or a part of a code or a name."
+        ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -28,7 +31,7 @@ def zones(
 
     Anything but a code lists the zones that it is a part of; nothing lists them all.
     """
-    code = explain.exact(text)
+    code = explain.exact(text) or _of_region(text)
     if code is not None:
         found = explain.explain(code)
         _as_json(_explained(found)) if json else _show(list(_facts(found)))
@@ -40,6 +43,15 @@ def zones(
         _as_json([_plain(zone) for zone in matching])
     else:
         _list(matching)
+
+
+def _of_region(text: str) -> str | None:
+    """The zone that a cloud region such as aws:eu-west-1 lies in; None for a word that is none."""
+    row = tables.find("cloud_regions", text.strip().lower()) if ":" in text else None
+    if row is None:
+        return None
+    say(f"{row['region']} ({row['location']}) lies in the zone {row['zone']}")
+    return explain.exact(row["zone"])
 
 
 def _list(found: list[CarbonIntensity]) -> None:

@@ -136,10 +136,10 @@ def comparisons(energy_j: float) -> list[str]:
     """One or two everyday quantities of the same energy, of those that give a number one can picture."""
     kwh = kwh_from_joules(energy_j)
     if energy_j < 0.2 * 0.012 * J_PER_KWH:
-        return [f"a human brain (20 W) uses in {seconds(energy_j / BRAIN_W)}"]
+        return [f"a human brain uses in {seconds(energy_j / BRAIN_W)} (20 W, as textbooks have it)"]
     sized = []
     for row in tables.rows("equivalents"):
-        count = kwh / float(row["kwh"])
+        count = kwh / tables.number(row, "kwh")
         if count >= 0.2 and row["verified"] != "recall":
             sized.append((count >= 1000, abs(count - 5), f"{float(f'{count:.2g}'):g} {row['label']}"))
     sized.sort()
