@@ -22,7 +22,7 @@ def zones(
     text: Annotated[
         str,
         typer.Argument(
-            metavar="[TEXT]", help="A zone's code, a cloud region, or a part of a code or a name."
+            metavar="[TEXT]", help="A zone's code, a cloud region, or a part of a name."
         ),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
