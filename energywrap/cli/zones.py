@@ -21,9 +21,7 @@ from energywrap.model import CarbonIntensity
 def zones(
     text: Annotated[
         str,
-        typer.Argument(
-            metavar="[TEXT]", help="A zone's code, a cloud region, or a part of a name."
-        ),
+        typer.Argument(metavar="[TEXT]", help="A zone's code, a cloud region, or a part of a name."),
     ] = "",
     json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
