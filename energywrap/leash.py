@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from energywrap import balance, budget, facility, grid, plan, procs, report, syscalls
+from energywrap import balance, budget, facility, grid, plan, procs, report, surroundings, syscalls
 from energywrap.console import say
 from energywrap.formats.quantities import grams, joules, seconds
 
@@ -48,7 +48,14 @@ class Leash:
             return
         try:
             total = balance.total(plan.choose(self._seen.sources.channels), fold.tallies, now.at_s)
-            scope = report.machine_scope(total, *self._found_factors(self._seen))
+            intensity, site = self._found_factors(self._seen)
+            live = self._seen.whereabouts.live()
+            if live is not None:  # each slot by what was drawn in it, as in the report
+                trace = fold.trace.trace(balance.names(total))
+                watts = surroundings.machine_watts(trace)
+                drawn = surroundings.pieces(trace, self._seen.whereabouts.started_at_s, now.at_s, watts)
+                intensity = surroundings.blend(intensity, live, drawn).intensity
+            scope = report.machine_scope(total, intensity, site)
         except Exception as problem:
             self._seen = None
             self._tell([f"the budget is watched no more: {problem!r}"])
@@ -56,7 +63,7 @@ class Leash:
         self._look(budget.Spent(scope.energy_j, scope.co2e_g), now.at_s)
 
     def _found_factors(self, seen: Observation) -> tuple[CarbonIntensity, Facility]:
-        """What makes grams of joules: looked up with the first reading, and the same for all."""
+        """What makes grams of joules, without a live intensity: looked up with the first reading."""
         if self._factors is None:
             place = seen.whereabouts.place()
             self._factors = grid.lookup(self._settings, place), facility.resolve(self._settings, place)

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from energywrap.config import Settings
     from energywrap.grid.live import Lookup, Outcome
-    from energywrap.model import Place
+    from energywrap.model import Live, Place
 
 PATIENCE_S = 3.0  # after the command's end, for an answer that is under way
 
@@ -21,7 +21,7 @@ class Whereabouts:
 
     def __init__(self, settings: Settings, started_at_s: float) -> None:
         self._settings = settings
-        self._started_at_s = started_at_s
+        self.started_at_s = started_at_s
         self._known: list[Place] = []
         self._door = _thread.allocate_lock()
         self._asked = _thread.allocate_lock()
@@ -33,7 +33,7 @@ class Whereabouts:
         if self._settings.grid is not None:
             from energywrap.grid import live
 
-            self._lookup = live.Lookup(self._settings, self.place, self._started_at_s)
+            self._lookup = live.Lookup(self._settings, self.place, self.started_at_s)
             self._lookup.start()
         elif self._settings.detect_cloud:
             self._asking = True
@@ -53,6 +53,10 @@ class Whereabouts:
                     found = place.ask(self._settings, os.environ, found)
                 self._known.append(found)
             return self._known[0]
+
+    def live(self) -> Live | None:
+        """What the live provider has told so far."""
+        return self._lookup.live if self._lookup is not None else None
 
     def finish(self, ended_at_s: float) -> tuple[Place, Outcome | None]:
         """The place, and what the live provider has told of the run if one was asked."""

@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -135,6 +137,54 @@ def test_a_warning_comes_while_the_command_runs(tmp_path: Path) -> None:
 
     assert "the limit of CO2e is exceeded" in seen
     assert (out, process.returncode) == ("on\n", 0)
+
+
+# A start with one more folder of packages: PYTHONPATH is the command's, and no such one
+INSTALLED = "import sys; sys.path.append(sys.argv.pop(1)); from energywrap._entry import main; main()"
+PROVIDER = """
+from energywrap.model import Live, Slot
+
+class Dirty:
+    name, title, forecasts = "dirty", "a dirty grid", False
+    def zone_of(self, place, wanted):
+        return place.zone
+    def fetch(self, client, zone, from_s, to_s):
+        slot = Slot(from_s - 3600, to_s + 3600, 1500.0, "actual")
+        return Live("dirty", zone, "direct", "CO2", "production", "s", "l", 0.0, False, (slot,))
+"""
+
+
+def test_a_budget_of_co2e_goes_by_the_live_grid(tmp_path: Path) -> None:
+    """France's yearly intensity is some forty times lower: by that, hours would go by before the limit."""
+    packages = tmp_path / "packages"
+    told = packages / "dirty_grid-1.0.dist-info"
+    told.mkdir(parents=True)
+    (packages / "dirty_grid.py").write_text(PROVIDER)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: dirty-grid\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[energywrap.grid]\ndirty = dirty_grid:Dirty\n")
+    at_rest = saved_by(tmp_path, "-z", "FR", "sleep", "2")["scopes"]["machine"]
+    limit = f"{40 * at_rest['co2e_g']:.9f}g"  # in France what 80 s of an idle machine emit
+    words = ("run", "-q", "-o", "r.json", "-z", "FR", "--grid", "dirty", "--max-co2e", limit)
+    with subprocess.Popen(
+        [sys.executable, "-c", INSTALLED, str(packages), *words, "sh", "-c", "read line"],
+        cwd=tmp_path, env=environment(tmp_path), text=True,
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        began_s, lines = time.monotonic(), [process.stderr.readline()]
+        while "the limit of CO2e is exceeded" not in lines[-1]:
+            assert lines[-1], lines
+            lines.append(process.stderr.readline())
+        process.communicate("on\n", timeout=30)
+    report = saved(tmp_path / "r.json")
+
+    assert time.monotonic() - began_s < 15
+    assert report["carbon"]["intensity_g_per_kwh"] == pytest.approx(1500, rel=0.2)
+
+
+def saved_by(cwd: Path, *words: str) -> Any:
+    assert run(cwd, "-q", "-o", "idle.json", *words).status == 0
+    return saved(cwd / "idle.json")
 
 
 def beyond(cwd: Path, *words: str) -> Outcome:

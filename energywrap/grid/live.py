@@ -107,7 +107,7 @@ class Lookup:
         self._place_of = place_of
         self._started_at_s = started_at_s
         self._client = client or usual_client()
-        self._live: Live | None = None
+        self.live: Live | None = None  # what was told so far
         self._failure: str | None = None
         self._remark: str | None = None
         self._stop, self._done = _thread.allocate_lock(), _thread.allocate_lock()
@@ -130,7 +130,7 @@ class Lookup:
             if not self._done.acquire(timeout=max(0.0, patience_s)) and self._failure is None:
                 self._failure = f"no answer {max(0.0, patience_s):g} s after the command's end"
         ended_at_s = max(ended_at_s, self._started_at_s + 1.0)
-        live, name = self._live, (self._settings.grid or "").partition(":")[0].strip()
+        live, name = self.live, (self._settings.grid or "").partition(":")[0].strip()
         told = slots.overlapping(live.slots, self._started_at_s, ended_at_s) if live is not None else ()
         _, part = slots.weighted(told, [(self._started_at_s, ended_at_s, 1.0)])
         warnings = [f"{name}: {self._remark}"] if self._remark is not None else []
@@ -143,7 +143,7 @@ class Lookup:
     def _run(self) -> None:
         try:
             self._ask()
-            while not self._stop.acquire(timeout=pause_s(self._live, self._client.now_s())):
+            while not self._stop.acquire(timeout=pause_s(self.live, self._client.now_s())):
                 self._ask()
             if not self._covered(self._client.now_s()):
                 self._ask()
@@ -161,15 +161,15 @@ class Lookup:
         except UserError as mistake:
             self._failure = mistake.line()
         else:
-            old = self._live.slots if self._live is not None else ()
-            self._live = replace(live, slots=slots.tidy(live.slots, old))
+            old = self.live.slots if self.live is not None else ()
+            self.live = replace(live, slots=slots.tidy(live.slots, old))
             self._failure, self._remark = None, self._client.remark
 
     def _covered(self, until_s: float) -> bool:
         """Whether nothing more need be asked; after a failure at the start a short run asks no more."""
-        if self._live is None:
+        if self.live is None:
             return until_s - self._started_at_s < OFTEN_S
-        return cache.enough(self._live, self._started_at_s, until_s, until_s)
+        return cache.enough(self.live, self._started_at_s, until_s, until_s)
 
 
 def pause_s(live: Live | None, now_s: float) -> float:
