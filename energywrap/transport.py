@@ -82,10 +82,22 @@ class _Dialling(HTTPConnection):
     def __init__(self, host: str, timeout: float, until_s: float) -> None:
         super().__init__(host, timeout=timeout)
         self._until_s = until_s
+        self._dialled: Hurried | None = None
         self._create_connection = self._dial  # what the library connects by, to a proxy as well
 
     def _dial(self, address: tuple[str, int], *_: object) -> Hurried:
-        return dial(socket.getaddrinfo(*address, 0, socket.SOCK_STREAM), self._until_s)
+        self._dialled = dial(socket.getaddrinfo(*address, 0, socket.SOCK_STREAM), self._until_s)
+        return self._dialled
+
+    def connect(self) -> None:
+        """Connect; nothing stays open where that fails, as it does in Python 3.10 where a proxy refuses."""
+        try:
+            super().connect()
+        except BaseException:
+            left = self._dialled.detach() if self._dialled is not None else -1
+            if left >= 0:
+                socket.close(left)
+            raise
 
 
 class _SecureDialling(_Dialling, HTTPSConnection):
