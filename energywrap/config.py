@@ -110,7 +110,8 @@ def resolve(given: Mapping[str, str], environ: Mapping[str, str], folder: str) -
             values[name], origin[name] = _from_text(option, text, option.flags[0]), "flag"
     ledger = values["ledger"]
     if isinstance(ledger, str) and "://" not in ledger:
-        values["ledger"] = os.path.join(folder, ledger)  # whoever recovers a run may be elsewhere
+        # whoever recovers a run may be elsewhere
+        values["ledger"] = os.path.join(folder, os.path.expanduser(ledger))
     return Settings(**values, origin=origin, warnings=tuple(warnings))  # type: ignore[arg-type]
 
 
@@ -161,6 +162,14 @@ def project_file(folder: str) -> str | None:
         return project
     pyproject = os.path.join(folder, "pyproject.toml")
     return pyproject if _mentions_us(pyproject) else None
+
+
+def settings_file(folder: str) -> str | None:
+    """The project's own file, if it holds settings of ours: as `--config` takes it. Raises UserError."""
+    path = project_file(folder)
+    if path is None or path.endswith(PROJECT_FILE) or _tool_table(_load(path), path):
+        return path
+    return None
 
 
 def _mentions_us(path: str) -> bool:

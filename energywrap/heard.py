@@ -10,7 +10,7 @@ from energywrap.measured import measured
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import IO
 
     from energywrap.model import RunReport
@@ -20,16 +20,21 @@ TELLING = 400  # of the last bytes of what a command wrote
 
 
 def heard(
-    words: Sequence[str], options: Sequence[str], *, shown: bool, folder: str | None = None
+    words: Sequence[str],
+    options: Sequence[str],
+    *,
+    shown: bool,
+    folder: str | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[RunReport, str | None]:
     """The run's report, and its last line on stderr unless all is shown. Raises UserError."""
     before = strays.children()
     try:
         if shown:
-            return measured(words, options, folder=folder, stdout=STDERR), None
+            return measured(words, options, folder=folder, environ=environ, stdout=STDERR), None
         with tempfile.TemporaryFile() as file:
             try:
-                report = measured(words, options, folder=folder, stderr=file)
+                report = measured(words, options, folder=folder, environ=environ, stderr=file)
             except UserError as failure:
                 raise UserError(failure.line(), _last(file)) from failure
             return report, _last(file)

@@ -10,7 +10,7 @@ from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping, MutableMapping, Sequence
 
 MAIN = ("main", "origin/main")
 # What CI systems say of the branch that a pull or merge request is for, with what comes before its name.
@@ -74,9 +74,14 @@ def forget_hook(environ: MutableMapping[str, str]) -> None:
         environ.pop(name, None)
 
 
-def unchanged(found: Base, folder: str) -> bool:
-    """Whether the working tree is just that commit. Raises UserError."""
-    return found.commit == commit_of("HEAD", folder) and not git(folder, "status", "--porcelain")
+def unchanged(found: Base, folder: str, but: Sequence[str]) -> bool:
+    """Whether the working tree is just that commit, but for some files. Raises UserError."""
+    if found.commit != commit_of("HEAD", folder):
+        return False
+    root = os.path.realpath(top(folder))
+    spared = {os.path.relpath(os.path.realpath(os.path.join(folder, path)), root) for path in but}
+    changed = git(folder, "status", "--porcelain", "-z", "--untracked-files=all").split("\0")
+    return not [line for line in changed if line and line[3:] not in spared]
 
 
 def top(folder: str) -> str:
@@ -120,5 +125,6 @@ def git(folder: str, *words: str) -> str:
         raise UserError(f"git cannot be asked: {err}", "install git") from err
     if done.returncode:
         words_of = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UserError(f"git {words[0]}: {words_of[-1] if words_of else f'status {done.returncode}'}")
+        name = words[2] if words[0] == "-c" else words[0]
+        raise UserError(f"git {name}: {words_of[-1] if words_of else f'status {done.returncode}'}")
     return os.fsdecode(done.stdout).removesuffix("\n")

@@ -22,17 +22,40 @@ INSTALLED = (
 )
 SEARCHED = ("PYTHONPATH", "NODE_PATH", "LD_LIBRARY_PATH", "RUBYLIB", "PERL5LIB")
 APART = r"\s\"';:,=()<>|&"  # what separates a path from what stands around it
+PATH = re.compile(rf"(?:^|[{APART}])[^/{APART}]*(/[^{APART}]*)")
+VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")  # what is in such a folder is installed, and not the project's
+# what installs each side's own package: pip and uv with -e or a folder, and what works in a project's folder
+INSTALLING = re.compile(
+    r"(?<!\S)(-e|--editable)\b|\binstall\s([^;&|]*\s)?\.{1,2}(\s|$|/|\[)"
+    r"|\b(poetry|pdm|flit|hatch)\s+(install|env)|\buv\s+sync|\bsetup\.py\s"
+)
+
+
+def environment(environ: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
+    """The base's environment: variables that hold one of these folders hold what it has become there.
+
+    So do CI systems' GITHUB_WORKSPACE, CI_PROJECT_DIR and the like, and the shell's PWD.
+    """
+    places = {os.path.realpath(old): new for old, new in moved.items()}
+    return {
+        name: places.get(os.path.realpath(value), value) if os.path.isabs(value) else value
+        for name, value in environ.items()
+    }
 
 
 def doubts(
     command: Sequence[str], prepare: str | None, environ: Mapping[str, str], root: str
 ) -> tuple[str, ...]:
-    """Why the base may run what is this checkout's. Raises UserError where it certainly would."""
+    """Why the base may run what is this checkout's. Raises UserError where it certainly would.
+
+    `environ` is the base's, as `environment` gives it.
+    """
     found = []
-    texts = [*(("the command", word) for word in command), ("--prepare", prepare or "")]
-    texts += [(name, environ.get(name, "")) for name in SEARCHED]
-    for where, text in texts:
+    said = [*(("the command", word) for word in command), ("--prepare", prepare or "")]
+    used = {name for _, text in said for name in VARIABLE.findall(text)}
+    said += [(name, environ.get(name, "")) for name in sorted({*SEARCHED, *used})]
+    for where, text in said:
         for path in _inside(text, root):
             if _tracked(path, root):
                 raise UserError(
@@ -41,7 +64,7 @@ def doubts(
             found.append(f"{where} names {path}, which the base takes from this checkout as well")
     found += _programs(command[0], environ, root)
     names = _editable(command[0], environ, root)
-    if names and "install" not in (prepare or ""):
+    if names and not INSTALLING.search(prepare or ""):
         found.append(
             f"{', '.join(names)}: installed from this checkout (pip install --editable), so the base may run "
             "its code as well; --prepare 'pip install --quiet --editable .' would install each side's own"
@@ -63,15 +86,16 @@ def _programs(program: str, environ: Mapping[str, str], root: str) -> Iterator[s
 
 def _inside(text: str, root: str) -> Iterator[str]:
     """The paths in a text that lead into the checkout from anywhere, but for installed environments."""
-    roots = "|".join(re.escape(each) for each in {root, os.path.realpath(root)})
-    for match in re.finditer(rf"(?:^|[{APART}])[^/{APART}]*((?:{roots})(?=/|$|[{APART}])[^{APART}]*)", text):
-        if not _installed(match[1], root):
-            yield match[1]
+    real = os.path.realpath(root)
+    for path in PATH.findall(text):
+        there = os.path.realpath(path)
+        if (there == real or there.startswith(os.path.join(real, ""))) and not _installed(path, real):
+            yield path
 
 
 def _installed(path: str, root: str) -> bool:
     """Whether a path leads into an environment that lies in the checkout."""
-    here = os.path.normpath(path)
+    here = os.path.realpath(os.path.dirname(path))  # a program in there may be a link to one elsewhere
     while len(here) > len(root):
         if any(os.path.exists(os.path.join(here, name)) for name in ENVIRONMENTS):
             return True

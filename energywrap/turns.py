@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 
 from energywrap import strays
+from energywrap.console import say
 from energywrap.errors import UserError
 from energywrap.heard import heard
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from energywrap.model import RunReport
 
@@ -25,8 +26,10 @@ class Side:
     name: str
     folder: str
     options: tuple[str, ...]  # of `energywrap run`
+    environ: Mapping[str, str]
     prepare: str | None
     shown: bool = False  # what the command writes
+    kept: bool = False  # its runs in the ledger, but for warm-ups
 
 
 class SideFailed(UserError):
@@ -50,18 +53,19 @@ def alternating(
     installed by that, and no process of a run lives on.
     """
     found: tuple[list[RunReport], list[RunReport]] = ([], [])
-    before, last = strays.children(), 1
+    before, last, whole = strays.children(), 1, False
     try:
         for number in range(1 - warmup, runs + 1):
             for last in order(number):
-                report = once(command, sides[last])
+                report = once(command, sides[last], kept=number > 0)
                 tell(sides[last], number, report)
                 if number > 0:
                     found[last].append(report)
+        whole = True
     finally:
         strays.end(before)
-        if last == 0 and sides[1].prepare is not None:
-            _prepare(sides[1])
+        if last == 0 and _prepare(sides[1]) and whole:
+            say(f"--prepare failed at last on {sides[1].name}: what it installs may be the base's")
     return found
 
 
@@ -70,13 +74,27 @@ def order(number: int) -> tuple[int, int]:
     return (0, 1) if number % 2 else (1, 0)
 
 
-def once(command: Sequence[str], side: Side) -> RunReport:
+def works(command: Sequence[str], side: Side) -> SideFailed | None:
+    """Whether the command fails on a side: how; nothing of it lives on."""
+    before = strays.children()
+    try:
+        once(command, side, kept=False)
+    except SideFailed as failure:
+        return failure
+    finally:
+        strays.end(before)
+    return None
+
+
+def once(command: Sequence[str], side: Side, *, kept: bool) -> RunReport:
     """One run on a side. Raises SideFailed."""
     status = _prepare(side)
     if status:
         raise SideFailed(side, f"--prepare {side.prepare!r} on {side.name} failed with status {status}")
     try:
-        report, last = heard(command, side.options, shown=side.shown, folder=side.folder)
+        ledger = () if kept and side.kept else ("--no-ledger",)
+        options = (*side.options, *ledger)
+        report, last = heard(command, options, shown=side.shown, folder=side.folder, environ=side.environ)
     except UserError as failure:
         raise SideFailed(side, f"on {side.name}: {failure.line()}") from failure
     if report.exit_code:
@@ -93,7 +111,7 @@ def _prepare(side: Side) -> int:
     words = ["/bin/sh", "-c", side.prepare]
     try:
         return subprocess.run(
-            words, cwd=side.folder, stdin=subprocess.DEVNULL, stdout=STDERR, check=False
+            words, cwd=side.folder, env=side.environ, stdin=subprocess.DEVNULL, stdout=STDERR, check=False
         ).returncode
     except KeyboardInterrupt:
         strays.end(before)

@@ -40,7 +40,8 @@ def checked_out(found: Base, folder: str) -> Iterator[str]:
             with open(os.path.join(kept, MARK), "w", encoding="utf-8", errors="surrogateescape") as file:
                 file.write(repository)
             tree = os.path.join(kept, "base")
-            git(root, "worktree", "add", "--quiet", "--detach", tree, found.commit)
+            hooks = ("-c", f"core.hooksPath={os.devnull}")  # the repository's own have nothing to do with it
+            git(root, *hooks, "worktree", "add", "--quiet", "--detach", tree, found.commit)
             there = os.path.normpath(os.path.join(tree, inner))
             if not os.path.isdir(there):
                 raise UserError(f"{found.title} has no folder {inner}", "run it in a folder that both have")

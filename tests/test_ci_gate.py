@@ -225,10 +225,19 @@ def test_a_clone_without_a_main_of_its_own_goes_by_the_origins(repository: Path)
         ("python3", "-I{}/work.py"),
         ("make", "-C", "{}"),
         ("sh", "-c", "python3 '{}/work.py' && true"),
+        ("python3", "{}/../project/work.py"),
+        ("python3", "/{}/work.py"),
+        ("python3", "{}/../link/work.py"),
+        ("sh", "-c", "python3 $WORK/../work.py"),
     ],
 )
 def test_a_path_into_this_checkout_is_refused(words: tuple[str, ...], repository: Path) -> None:
-    done = gate(repository, "--", *(word.format(repository) for word in words))
+    (repository.parent / "link").symlink_to(repository)
+    (repository / "sub").mkdir()
+    (repository / "sub/one.py").touch()
+    git(repository, "add", ".")
+    words = tuple(word.format(repository) for word in words)
+    done = energywrap("ci", "--", *words, cwd=repository, changes={"WORK": f"{repository}/sub"})
 
     assert done.status == 2
     assert "the base would take this checkout's; name it from this folder" in done.complaint
@@ -282,12 +291,70 @@ def test_a_package_that_is_installed_from_this_checkout_is_doubted(repository: P
     done = energywrap(*words, "--comment", "c.md", "--", "true", cwd=repository, changes=changes)
     prepared = [
         energywrap(*words, "--prepare", line, "--", "true", cwd=repository, changes=changes)
-        for line in ("true", ": pip install")
+        for line in ("true", ": npm install", ": pip install -r x.txt", ": pip install -q -e .", ": uv sync")
     ]
 
     assert done.err.count("energywrap: ours: installed from this checkout") == 1
     assert "ours: installed from this checkout" in html.unescape((repository / "c.md").read_text())
-    assert ["installed from" in each.err for each in prepared] == [True, False]
+    assert ["installed from" in each.err for each in prepared] == [True, True, True, False, False]
+
+
+def test_variables_that_hold_the_checkout_hold_the_bases_there(repository: Path) -> None:
+    """As CI systems tell it; a script that goes by them runs each side's own."""
+    seen = repository.parent / "seen"
+    (repository / "sub").mkdir()
+    (repository / "sub/file").touch()
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "sub")
+    git(repository, "branch", "-q", "-f", "main")
+    script = f"head -c 6 $GITHUB_WORKSPACE/work.py >> {seen}; echo :$HERE:$PWD >> {seen}"
+    (repository / "work.py").write_text("second")
+    here = repository / "sub"
+    changes = {"GITHUB_WORKSPACE": str(repository), "HERE": str(here)}
+    words = ("ci", "-n", "1", "--warmup", "0", "--", "sh", "-c", script)
+    done = energywrap(*words, cwd=here, changes=changes)
+
+    assert done.status == 3, done.err
+    base, mine = (line.split(":") for line in seen.read_text().splitlines())
+    assert mine == ["second", str(here), str(here)]
+    assert base[0] == "import"
+    assert base[1] == base[2] != str(here)
+    assert base[1].endswith("/base/sub")
+
+
+def test_a_pyproject_that_only_mentions_us_holds_no_settings(repository: Path) -> None:
+    (repository / "pyproject.toml").write_text('[project.optional-dependencies]\ndev = ["energywrap"]\n')
+
+    assert gate(repository, "-n", "1", "--", "true").status == 3
+
+
+def test_kept_runs_are_those_that_count_in_the_ledger_of_this_folder(repository: Path) -> None:
+    (repository / "energywrap.toml").write_text('ledger = "../kept.db"\n')
+    words = ("ci", "-z", "FR", "-n", "2", "--warmup", "2", "--keep", "-l", "mine", "--", "true")
+    assert energywrap(*words, cwd=repository).status == 3
+    runs = json.loads(energywrap("history", "--json", cwd=repository).out)
+
+    assert sorted(run["label"] for run in runs) == ["mine: base"] * 2 + ["mine: this checkout"] * 2
+
+
+def test_a_comment_of_before_is_no_change(repository: Path) -> None:
+    (repository / ".gitignore").write_text("state/\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "ours")
+    git(repository, "branch", "-q", "-f", "main")
+    words = ("-n", "1", "--comment", "energy.md", "--", "true")
+    said = [gate(repository, *words).err for _ in range(2)]
+
+    assert all("nothing has changed here since main" in err for err in said)
+
+
+def test_a_hook_of_the_repository_does_not_run_in_the_worktree(repository: Path) -> None:
+    hook = repository / ".git/hooks/post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+
+    assert gate(repository, "-n", "1", "--", "true").status == 3
 
 
 def test_this_checkout_is_prepared_last_whatever_happens(repository: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from commandline import Outcome, energywrap
@@ -18,7 +18,7 @@ from conftest import Energywrap
 from energywrap import gate
 from energywrap.comparison import Verdict
 from energywrap.formats import compared, document
-from energywrap.formats.ci import gates
+from energywrap.formats.ci import gates, markdown
 from energywrap.gate import Check, Gate
 from energywrap.model import RunReport
 from energywrap.record import replace
@@ -89,6 +89,14 @@ def test_a_gate_goes_by_its_label_else_by_the_command() -> None:
     assert gate.name_of(None, ("/usr/bin/python", "train.py", "-n", "3")) == "python train.py -n 3"
     assert len(gate.name_of(None, ("x" * 99,))) == gate.LONGEST
     assert gate.name_of(None, ()) == "runs"
+
+
+@given(one=any_text, other=any_text)
+@example(one="a b", other="a-b")
+@example(one="C", other="C++")
+@example(one="训练", other="推理")
+def test_gates_of_different_names_have_different_markers(one: str, other: str) -> None:
+    assert (markdown.marker(one) == markdown.marker(other)) == (one == other)
 
 
 def test_the_comment_is_the_golden_one(risen: Gate) -> None:

@@ -262,6 +262,12 @@ def test_every_ledger_has_an_inbox_of_its_own(tmp_path: Path) -> None:
     ]
 
     assert kept == [["mine"], ["theirs"], ["theirs"]]
+    wrapped("-l", "mine too", "true")
+    named = ("--ledger", str(tmp_path / "state/energywrap/ledger.db"))
+    (tmp_path / "link.db").symlink_to("team.db")
+    wrapped("--ledger", "link.db", "-l", "theirs too", "true")
+    assert len(json.loads(ask(wrapped, "history", "--json", *named))) == 2
+    assert len(json.loads(ask(wrapped, "history", "--json", "--ledger", "team.db"))) == 2
 
 
 def test_whoever_reports_faster_than_we_take_in_is_not_waited_for(tmp_path: Path) -> None:

@@ -228,6 +228,14 @@ def test_the_action_names_a_run_by_the_first_line_that_says_something(
     assert f"### energywrap: <code>{label}</code>" in (tmp_path / "summary.md").read_text()
 
 
+def test_the_action_refuses_what_a_gate_does_not_look_at(tmp_path: Path) -> None:
+    done = step(1, tmp_path, command="touch started", base="main", **{"max-energy": "1J"})
+
+    assert done.status == 2
+    assert "::error title=energywrap::max-energy, project and args do not go with base" in done.out
+    assert not (tmp_path / "started").exists()
+
+
 @pytest.mark.skipif(shutil.which("git") is None, reason="there is no git here")
 @pytest.mark.parametrize(("runs", "status", "verdict"), [("5", 1, "fail"), ("2", 0, "inconclusive")])
 def test_the_action_is_a_gate_with_a_base(runs: str, status: int, verdict: str, tmp_path: Path) -> None:

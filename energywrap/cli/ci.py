@@ -70,14 +70,18 @@ def ci(
     acceptance.check(settings, here)  # a wrong setting is refused before anything runs
     gates.accept(comment=comment, junit=junit)
     against = revision.base(base or revision.default(os.environ, here), here)
-    doubts = _doubts(command, prepare, against, here)
-    name, options = gate.name_of(label, command), _options(zone, here, keep=keep)
+    doubts = _doubts(command, prepare, against, here, ours=(comment, junit))
+    if settings.ledger is not None:
+        os.environ["ENERGYWRAP_LEDGER"] = settings.ledger  # a relative one is this folder's on both sides
+    name, options = gate.name_of(label, command), _options(zone, here)
     strays.adopt()
     try:
         with terminable(), worktree.checked_out(against, here) as there:
+            base_ = samecode.environment(os.environ, _moved(here, there))
+            rest = (prepare, show_output, keep)
             sides = (
-                Side(against.title, there, (*options, "-l", f"{name}: base"), prepare, show_output),
-                Side(HERE, here, (*options, "-l", f"{name}: {HERE}"), prepare, show_output),
+                Side(against.title, there, (*options, "-l", f"{name}: base"), base_, *rest),
+                Side(HERE, here, (*options, "-l", f"{name}: {HERE}"), os.environ, *rest),
             )
             check = _checked(command, sides, runs, warmup, allowed, doubts, f"energy against {against.name}")
     except KeyboardInterrupt:
@@ -92,12 +96,19 @@ def ci(
     raise typer.Exit(STATUS[found.word])
 
 
-def _options(zone: str | None, here: str, *, keep: bool) -> tuple[str, ...]:
+def _options(zone: str | None, here: str) -> tuple[str, ...]:
     """What `energywrap run` gets on both sides; the settings are this checkout's, whatever the base has."""
     named = os.environ.get("ENERGYWRAP_CONFIG")
-    path = os.path.join(here, named) if named else config.project_file(here) or os.devnull
-    ledger = () if keep else ("--no-ledger",)
-    return ("--config", path, *(("-z", zone) if zone else ()), *ledger, "--ci", "off")
+    path = os.path.join(here, named) if named else config.settings_file(here) or os.devnull
+    return ("--config", path, *(("-z", zone) if zone else ()), "--ci", "off")
+
+
+def _moved(here: str, there: str) -> dict[str, str]:
+    """What this folder and its repository's have become on the base's side."""
+    root = revision.top(here)
+    inner = os.path.relpath(os.path.realpath(here), os.path.realpath(root))
+    depth = 0 if inner == os.curdir else inner.count(os.sep) + 1
+    return {here: there, root: os.path.normpath(os.path.join(there, *[os.pardir] * depth))}
 
 
 def _again(command: Sequence[str], given: Mapping[str, str | None]) -> str:
@@ -111,14 +122,18 @@ def _again(command: Sequence[str], given: Mapping[str, str | None]) -> str:
     return shlex.join(["energywrap", "ci", *options, "--", *command])
 
 
-def _doubts(command: Sequence[str], prepare: str | None, against: Base, here: str) -> tuple[str, ...]:
+def _doubts(
+    command: Sequence[str], prepare: str | None, against: Base, here: str, ours: tuple[str | None, ...]
+) -> tuple[str, ...]:
     """What may make the comparison one of this checkout with itself; said before anything runs as well."""
     found = []
-    if revision.unchanged(against, here):
+    if revision.unchanged(against, here, [path for path in ours if path is not None]):
         found.append(f"nothing has changed here since {against.title}: the command is compared with itself")
     if not against.related:
         found.append(f"this checkout and {against.name} have no history in common: their tips are compared")
-    found += samecode.doubts(command, prepare, os.environ, revision.top(here))
+    root = revision.top(here)
+    moved = samecode.environment(os.environ, {here: os.devnull, root: os.devnull})
+    found += samecode.doubts(command, prepare, moved, root)
     for line in found:
         say(line)
     return tuple(found)
@@ -145,9 +160,8 @@ def _checked(
     except SideFailed as failure:
         if failure.side is here:
             return Check(question, Verdict(ERROR, f"{failure.line()}: nothing is compared"))
-        try:
-            turns.once(command, here)
-        except SideFailed as again:
+        again = turns.works(command, here)
+        if again is not None:
             return Check(question, Verdict(ERROR, f"{again.line()}: nothing is compared"))
         return Check(question, Verdict(INCONCLUSIVE, f"{failure.line()}, and it does not fail here"))
     return gate.against(question, one, other, allowed, (base.name, here.name), doubts)

@@ -44,7 +44,7 @@ def inbox(settings: Settings, environ: Mapping[str, str]) -> str | None:
     if state is None:
         return None
     named = settings.ledger
-    if named is None:
+    if named is None or _same(named, os.path.join(state, FILE)):
         return os.path.join(state, INBOX)
     import hashlib
 
@@ -53,9 +53,13 @@ def inbox(settings: Settings, environ: Mapping[str, str]) -> str | None:
 
         whole = without_password(named)  # as it stands in reports and journals
     else:
-        whole = os.path.abspath(named)
+        whole = os.path.realpath(named)
     name = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return os.path.join(state, INBOX, name)
+
+
+def _same(one: str, other: str) -> bool:
+    return not one.startswith(URLS) and os.path.realpath(one) == os.path.realpath(other)
 
 
 def open_store(settings: Settings, environ: Mapping[str, str], *, hurried: bool = False) -> Store:

@@ -31,7 +31,7 @@ def summary(gate: Gate) -> str:
 
 def comment(gate: Gate) -> str:
     """A comment's body."""
-    return markdown.marker(f"gate {gate.name}") + summary(gate)
+    return markdown.marker(f"gate-{gate.name}") + summary(gate)
 
 
 def outputs(gate: Gate) -> dict[str, str]:

@@ -53,6 +53,6 @@ def marker(words: str) -> str:
     plain = [letter.isascii() and (letter.isalnum() or letter in "._") for letter in words]
     kept = "".join(letter if fits else "-" for letter, fits in zip(words, plain))
     name = "-".join(part for part in kept.split("-") if part) or "runs"  # cannot end an HTML comment
-    if name != words.replace(" ", "-"):
+    if name != words:
         name += f"-{hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return f"<!-- energywrap: {name} -->\n"
