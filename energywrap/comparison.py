@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from energywrap.stats import Ratio
 
 ALPHA = 0.05
+ENERGY = "energy, machine"  # what decides
 FEW = 5  # runs a side: with fewer no verdict is given
 PASS, FAIL, INCONCLUSIVE, ERROR = "pass", "fail", "inconclusive", "error"
 
@@ -50,7 +51,7 @@ class Verdict:
 def compare(one: Sequence[RunReport], other: Sequence[RunReport]) -> Comparison:
     """The quantities that every run of both sides has; at one intensity CO2e has the energy's ratio."""
     found = [
-        _quantity("energy, machine", "J", _machine_j, one, other),
+        _quantity(ENERGY, "J", _machine_j, one, other),
         _quantity("energy, command's share", "J", _command_j, one, other),
         *(
             _quantity(f"energy, {kind}", "J", _component_j(kind), one, other)
@@ -74,7 +75,7 @@ def verdict(found: Comparison, increase: float) -> Verdict:
     It fails only if the ratio of the medians is above the limit and the P5 of its bootstrap above 1, with at
     least five runs a side; what is less sure is inconclusive.
     """
-    energy = next((each for each in found.quantities if each.name == "energy, machine"), None)
+    energy = next((each for each in found.quantities if each.name == ENERGY), None)
     if found.forbidden or energy is None:
         return Verdict(INCONCLUSIVE, "; ".join(found.forbidden) or "no energy is known of both sides")
     change = f"{_percent(energy.ratio.value)} ({_percent(energy.ratio.low)} to {_percent(energy.ratio.high)})"

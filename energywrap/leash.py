@@ -90,9 +90,10 @@ class Leash:
             self._remember(pid)
             self.ended = bool(self._tree)  # else it has just ended by itself
             self._send(_signal.SIGTERM)
-        elif time.monotonic() >= self._deadline_s:
-            self._remember(pid)
-            self._send(KILL)
+        else:
+            self._remember(pid)  # what it forks at last
+            if time.monotonic() >= self._deadline_s:
+                self._send(KILL)
 
     def finish(self) -> None:
         """The command itself has ended: what else was told to end gets the rest of its grace."""

@@ -143,6 +143,18 @@ def setting(name: str, value: str | float | bool | None) -> str | float | bool |
     """The value of a setting as a report may hold it: the address of a ledger without its password."""
     if name != "ledger" or not isinstance(value, str):
         return value
-    scheme, mark, rest = value.partition("://")
-    user, at, host = rest.partition("@")
-    return f"{scheme}{mark}{user.partition(':')[0]}:***@{host}" if mark and at and ":" in user else value
+    return address(value) if "://" in value else value
+
+
+def address(url: str) -> str:
+    """The address of a ledger without its password, in front of the host or in the query."""
+    scheme, mark, rest = url.partition("://")
+    end = min((rest.index(sign) for sign in "/?" if sign in rest), default=len(rest))
+    authority, tail = rest[:end], rest[end:]
+    user, at, host = authority.rpartition("@")
+    if at and ":" in user:
+        authority = f"{user.partition(':')[0]}:***@{host}"
+    path, question, query = tail.partition("?")
+    pairs = [pair.partition("=") for pair in query.split("&")]
+    shown = "&".join(f"{key}=***" if "password" in key else key + sign + value for key, sign, value in pairs)
+    return scheme + mark + authority + path + question + shown

@@ -82,7 +82,7 @@ def named(given: str, origin: str, folder: str) -> Target:
 def read(path: str) -> str:
     """The text of a saved report. Raises UserError for a file that cannot be read or is no text."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return file.read()
     except OSError as err:
         raise UserError(f"cannot read {path}: {err.strerror}") from err

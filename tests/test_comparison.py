@@ -185,7 +185,85 @@ def test_the_last_green_check_is_the_baseline(tmp_path: Path, real: RunReport) -
 
     assert [each.status for each in done] == [3, 0, 1, 0]
     assert "from now on these runs are the baseline" in done[0].complaint
-    assert "energy changed by +0.9" in done[3].complaint  # the failed ones are none
+    assert "energy changed by +0.9" in done[3].err  # the failed ones are none
+
+
+def test_a_label_names_new_runs_where_the_last_green_ones_have_it_as_well(
+    tmp_path: Path, real: RunReport
+) -> None:
+    done = []
+    for at, joules in ((10, 100), (20, 101), (30, 150)):
+        into_ledger(tmp_path, real, range(at, at + 5), joules, label="mine")
+        done.append(energywrap("check", "label=mine", "--baseline", "last-green", cwd=tmp_path))
+
+    assert [each.status for each in done] == [3, 0, 1]
+    assert "energy changed by +47.6" in done[2].err
+
+
+def test_a_command_that_failed_is_no_run_to_check_nor_a_baseline(tmp_path: Path, real: RunReport) -> None:
+    good = into_ledger(tmp_path, real, range(10, 15), 100)
+    bad = into_ledger(tmp_path, real, range(20, 25), 3, exit_code=1)
+    cut = into_ledger(tmp_path, real, range(30, 35), 3, complete=False)
+    later = into_ledger(tmp_path, real, range(40, 45), 101)
+
+    for runs in (bad, cut):
+        done = energywrap("check", runs, "--baseline", good, "--max-energy", "1kJ", cwd=tmp_path)
+        assert (done.status, "5 of 5 runs failed or were cut off" in done.complaint) == (2, True)
+        against = energywrap("check", later, "--baseline", runs, cwd=tmp_path)
+        assert against.status == 3
+        assert "5 of 5 runs of" in against.err
+    assert energywrap("check", bad, "--baseline", "last-green", cwd=tmp_path).status == 2
+    assert energywrap("check", later, "--baseline", "last-green", cwd=tmp_path).status == 3
+
+
+def test_what_makes_a_comparison_doubtful_is_said_by_check_as_well(tmp_path: Path, real: RunReport) -> None:
+    old = [saved(tmp_path, real, f"a{n}.json", 100 + n, n) for n in range(5)]
+    other = replace(real, command=("another",))
+    new = [saved(tmp_path, other, f"b{n}.json", 100 + n, 10 + n) for n in range(5)]
+
+    assert "the commands differ" in energywrap("check", *new, "--baseline", ",".join(old), cwd=tmp_path).err
+
+
+def test_co2e_is_that_of_all_lines_that_count(tmp_path: Path) -> None:
+    """Where making the machine is counted, it is in the table, the ledger, a check and in CI alike."""
+    done = energywrap(
+        "run", "-z", "SE", "--include", "embodied", "-o", "r.json", "sleep", "0.2", cwd=tmp_path
+    )
+    report = json.loads((tmp_path / "r.json").read_text())
+    (whole,) = (
+        line["value"] for line in report["footprint"] if (line["scope"], line["name"]) == ("machine", "total")
+    )
+    operational = report["scopes"]["machine"]["co2e_g"]
+    between = f"{(whole + operational) / 2:.12f}g"
+    (run,) = json.loads(energywrap("history", "--json", cwd=tmp_path).out)
+
+    assert done.status == 0
+    assert whole > 2 * operational
+    assert run["co2e_g"] == pytest.approx(whole)
+    assert run["co2e_low_g"] <= run["co2e_g"] <= run["co2e_high_g"]
+    assert energywrap("check", "r.json", "--max-co2e", between, cwd=tmp_path).status == 1
+    energywrap("publish", "r.json", "--to", "gitlab", cwd=tmp_path)
+    assert f"EWRAP_CO2E_G={whole:.10g}\n" in (tmp_path / "energywrap.env").read_text()
+
+
+def test_without_an_energy_no_other_number_is_called_one(tmp_path: Path, real: RunReport) -> None:
+    none = dict.fromkeys(("energy_j", "low_j", "high_j", "co2e_g", "co2e_low_g", "co2e_high_g"))
+    unknown = replace(real, scopes={name: replace(each, **none) for name, each in real.scopes.items()})
+    for name, seconds in (("a.json", 1.0), ("b.json", 2.0)):
+        (tmp_path / name).write_text(document.text(replace(unknown, components=(), duration_s=seconds)))
+    done = energywrap("compare", "a.json", "b.json", cwd=tmp_path)
+
+    assert done.status == 0
+    assert "% energy" not in done.err
+
+
+def test_over_nothing_there_is_no_ratio_in_json(tmp_path: Path, real: RunReport) -> None:
+    saved(tmp_path, real, "a.json", 0, 1)
+    saved(tmp_path, real, "b.json", 5, 2)
+    told = energywrap("compare", "a.json", "b.json", "--json", cwd=tmp_path).out
+
+    assert "Infinity" not in told
+    assert json.loads(told)["quantities"][0]["ratio"] is None
 
 
 def test_few_runs_are_no_first_baseline(tmp_path: Path, real: RunReport) -> None:
@@ -213,7 +291,7 @@ def test_a_revision_is_a_baseline_of_its_clean_runs(tmp_path: Path, real: RunRep
 
     done = energywrap("check", now, "--baseline", "v1", cwd=tmp_path)
     assert done.status == 1
-    assert "energy changed by +29" in done.complaint
+    assert "energy changed by +29" in done.err
     assert energywrap("check", now, "--baseline", "v2", cwd=tmp_path).status == 2
 
 

@@ -407,9 +407,12 @@ def test_a_kill_at_any_moment_corrupts_nothing(real: RunReport, tmp_path: Path) 
 def test_a_ledger_of_an_older_version_is_brought_up_to_date(url: str, real: RunReport) -> None:
     new = sql.VERSION
     sql.VERSION = 1
+    row = dict(zip(entry.COLUMNS, entry.of_report(run(real, 1)).values()))
+    known = {name: value for name, value in row.items() if name not in sql.LATER} | {"complete": 1}
+    marks = ", ".join("?" * len(known))
     try:
         old = ledger.open_store(settings(url), {})
-        assert added(old, run(real, 1)) == 1
+        old._database.run(f"INSERT INTO runs ({', '.join(known)}) VALUES ({marks})", tuple(known.values()))
         old.close()
     finally:
         sql.VERSION = new
@@ -418,10 +421,62 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(url: str, real: RunR
         opened = ledger.open_store(settings(url), {})
         assert [found.run_id for found in opened.history(EVERYTHING)] == [f"{1:016x}"]
         opened.note_check([f"{1:016x}"], "pass", NOON)
-        row = opened.history(EVERYTHING)[0]
-        assert opened.last_green(row.command, row.label, row.host, []) == [row.run_id]
-        assert opened.last_green(row.command, row.label, row.host, [row.run_id]) == []
+        found = opened.history(EVERYTHING)[0]
+        assert found.parent is None
+        assert opened.last_green(found.command, found.label, found.host, []) == [found.run_id]
+        assert opened.last_green(found.command, found.label, found.host, [found.run_id]) == []
         opened.close()
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 1, 3), (2, 3, 1)])
+def test_a_run_inside_another_is_in_no_sum_twice(
+    order: tuple[int, ...], store: Store, real: RunReport
+) -> None:
+    """3 is in 2, and 2 in 1: whichever comes first, only 1 is counted; 3 again once 1 and 2 are forgotten."""
+    parents = {1: None, 2: f"{1:016x}", 3: f"{2:016x}"}
+    for number in order:
+        added(store, run(real, number, parent_run=parents[number], duration_s=10.0 - number))
+    added(store, run(real, 2000, duration_s=1.0))
+
+    def sums() -> tuple[int, float]:
+        (found,) = store.totals("project", EVERYTHING)
+        return found.runs, round(found.duration_s, 9)
+
+    assert sums() == (2, 10.0)
+    assert sum(each.runs for each in store.totals("day", EVERYTHING)) == 2
+    assert len(store.history(EVERYTHING)) == 4
+    assert store.prune(NOON + 60 * 2.5) == 2
+    assert sums() == (2, 8.0)
+
+
+def test_a_run_inside_one_that_is_not_kept_counts_itself(store: Store, real: RunReport) -> None:
+    added(store, run(real, 2, parent_run=f"{1:016x}"))
+
+    assert [each.runs for each in store.totals("project", EVERYTHING)] == [1]
+
+
+def test_a_real_run_in_a_run_is_counted_once(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("-p", "x", *START, "run", "-q", "-p", "x", "sleep", "0.1")
+    (total,) = json.loads(ask(wrapped, "total", "--json"))
+    outer = json.loads(ask(wrapped, "history", "--json"))[-1]
+
+    assert total["runs"] == 1
+    assert len(json.loads(ask(wrapped, "history", "--json"))) == 2
+    assert total["energy_j"] == pytest.approx(max(outer["energy_j"], total["energy_j"]))
+
+
+def test_days_of_a_sum_are_the_days_that_were_named(tmp_path: Path) -> None:
+    """Sums are of days in UTC; east of it, a local midnight is in the day before."""
+    head, first, second = EMISSIONS.splitlines()
+    last_minute = first.replace("2026-11-20T10:00:00", "2026-12-01T00:30:00")  # in Berlin: 23:30 UTC
+    (tmp_path / "emissions.csv").write_text("\n".join([head, last_minute, second, ""]))
+    berlin = {"TZ": "Europe/Berlin"}
+    energywrap("import", "emissions.csv", cwd=tmp_path, changes=berlin)
+    days = ("--since", "2026-11-30", "--until", "2026-12-01", "--by", "day", "--json")
+    (told,) = json.loads(energywrap("total", *days, cwd=tmp_path, changes=berlin).out)
+
+    assert (told["key"], told["runs"]) == ("2026-11-30", 1)
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
@@ -514,6 +569,101 @@ def test_the_emissions_of_codecarbon_are_taken_in_once(tmp_path: Path) -> None:
     assert total["co2e_g"] == pytest.approx(0.7)
 
 
+def test_rows_that_grew_are_one_run(tmp_path: Path) -> None:
+    """CodeCarbon's flush() writes what a run has come to each time; a later import finds it longer still."""
+    head, first, _ = EMISSIONS.splitlines()
+    names = head.split(",")
+    row = dict(zip(names, first.split(",")))
+
+    def grown(seconds: int, kwh: float) -> str:
+        at = f"2026-11-21T10:{seconds // 60:02}:{seconds % 60:02}"
+        now = {**row, "timestamp": at, "duration": str(seconds + 0.4), "energy_consumed": str(kwh)}
+        return ",".join(now[name] for name in names)
+
+    other = grown(3500, 7.0).replace("2026-11-21T10:58:20,", "2026-11-22T10:58:20,")
+    wrapped = wrap(tmp_path)
+    for rows in (
+        [grown(60, 1.0), grown(120, 2.0)],
+        [grown(60, 1.0), grown(180, 3.0), grown(120, 2.0), other],
+    ):
+        (tmp_path / "emissions.csv").write_text("\n".join([head, *rows, ""]))
+        ask(wrapped, "import", "emissions.csv")
+    (total,) = json.loads(ask(wrapped, "total", "--json"))
+
+    assert (total["runs"], total["energy_j"]) == (2, pytest.approx(10.0 * 3.6e6))
+
+
+def test_what_export_writes_import_takes(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    for _ in range(2):
+        wrapped("true")
+    (tmp_path / "emissions.csv").write_text("\ufeff" + EMISSIONS)
+    ask(wrapped, "import", "emissions.csv")
+    berlin = {"TZ": "Europe/Berlin", "XDG_STATE_HOME": str(tmp_path / "state")}
+    said = energywrap("export", "-o", "all.json", cwd=tmp_path, changes=berlin)
+    energywrap("export", "--format", "codecarbon", "-o", "all.csv", cwd=tmp_path, changes=berlin)
+    runs = json.loads(energywrap("history", "--json", cwd=tmp_path, changes=berlin).out)
+    for name, count in (("all.json", 2), ("all.csv", 4)):
+        there = berlin | {"XDG_STATE_HOME": str(tmp_path / name.replace(".", "-"))}
+        energywrap("import", name, cwd=tmp_path, changes=there)
+        again = json.loads(energywrap("history", "--json", cwd=tmp_path, changes=there).out)
+        known = {run["run_id"]: run for run in runs}
+        assert len(again) == count
+        for run in again:
+            assert run["started_at_s"] == pytest.approx(known[run["run_id"]]["started_at_s"], abs=1.5)
+            assert run["project"] == known[run["run_id"]]["project"]
+
+    assert "2 runs written; 2 are left out: runs of other tools have no report" in said.err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"duration_s": -1.0}, "duration_s = -1.0 is no amount"),
+        ({"started_at": "yesterday"}, "yesterday"),
+        ({"label": "\ud800"}, "surrogates"),
+    ],
+)
+def test_a_report_that_cannot_be_is_refused_in_a_line(
+    change: dict[str, object], words: str, real: RunReport, tmp_path: Path
+) -> None:
+    (tmp_path / "r.json").write_text(json.dumps(json.loads(document.text(real)) | change))
+    shown = energywrap("import", "r.json", cwd=tmp_path)
+
+    assert shown.status == 2
+    assert words in shown.complaint
+
+
+@pytest.mark.parametrize("words", [("history",), ("total",), ("trend",), ("show", "last")])
+def test_a_damaged_ledger_is_a_line(words: tuple[str, ...], tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("true")
+    ask(wrapped, "history")
+    path = tmp_path / "state/energywrap/ledger.db"
+    for name in ("ledger.db-wal", "ledger.db-shm"):
+        path.with_name(name).unlink(missing_ok=True)
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+    shown = energywrap(*words, cwd=tmp_path, changes={"XDG_STATE_HOME": str(tmp_path / "state")})
+
+    assert shown.status == 2
+    assert "ledger.db cannot be used" in shown.complaint
+
+
+def test_a_label_of_any_letters_breaks_no_row(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    wrapped("-l", "a\tb\x1b[31mü\nc", "-p", "p\tq", "true")
+    for words in (("history",), ("total", "--by", "label"), ("total", "--by", "project")):
+        rows = ask(wrapped, *words).splitlines()
+        assert len(rows) == 2
+        assert rows[0].count("\t") == rows[1].count("\t")
+        assert "\x1b" not in rows[1]
+    ascii_only = {"PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": str(tmp_path / "state")}
+    plain = energywrap("history", "--csv", cwd=tmp_path, changes=ascii_only)
+    assert plain.status == 0, plain.err
+
+
 @pytest.mark.skipif(shutil.which("codecarbon") is None, reason="codecarbon is not installed")
 def test_codecarbon_itself_appends_to_an_export(tmp_path: Path) -> None:
     wrapped = wrap(tmp_path)
@@ -547,8 +697,9 @@ def test_codecarbon_itself_appends_to_an_export(tmp_path: Path) -> None:
     ("country", "written"), [("FR", "FRA"), ("US-CAL-CISO", "USA"), ("GB", "GBR"), ("WORLD", "WORLD")]
 )
 def test_countries_are_written_as_codecarbon_does(country: str, written: str, real: RunReport) -> None:
-    row = codecarbon.row_of(replace(real, carbon=replace(real.carbon, zone=country)))
+    row = codecarbon.row_of(replace(entry.of_report(real), zone=country), real)
 
+    assert row is not None
     assert row["country_iso_code"] == written
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from energywrap.benching.plan import Command
+from energywrap.emitted import emitted
 from energywrap.record import record
 
 TYPE_CHECKING = False
@@ -80,7 +81,7 @@ def run_of(report: RunReport, number: int, repetitions: int, throttled: int | No
         duration_s=report.duration_s / repetitions,
         energy_j=each(machine.energy_j),
         command_j=each(command.energy_j),
-        co2e_g=each(machine.co2e_g),
+        co2e_g=each(emitted(report)[0]),
         cpu_s=each(report.tree.cpu_s),
         exit_code=report.exit_code,
         signal=report.signal,

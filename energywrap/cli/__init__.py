@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -92,6 +93,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run one command; a mistake of the user is one line and status 2, one of ours a traceback and 70."""
     if sys.stdout is None:  # it was closed before we began
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a label may hold what the terminal cannot spell
     try:
         status = typer.main.get_command(app).main(
             list(arguments), prog_name="energywrap", standalone_mode=False

@@ -13,8 +13,9 @@ from energywrap.cli import gates, green
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.history import Ledger, settings_of
 from energywrap.cli.sides import runs_of
-from energywrap.comparison import FAIL, INCONCLUSIVE, PASS, Verdict
+from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE, PASS, Verdict
 from energywrap.console import say
+from energywrap.emitted import emitted
 from energywrap.errors import UserError
 from energywrap.formats.quantities import grams, joules
 from energywrap.gate import Check, Gate
@@ -53,10 +54,16 @@ def check(
     gates.accept(comment=comment, junit=junit)
     allowed, settings = gates.part(max_increase), settings_of(ledger)
     reports = [report for text in runs for report in runs_of(text, ledger)]
-    checks = _limits(reports, max_energy, max_co2e)
-    if baseline is not None:
-        checks.append(_against(baseline, reports, allowed, ledger))
+    if baseline == green.LAST_GREEN:
+        reports = green.fresh(reports, ledger)
+    checks = _failed(reports)
+    if not checks:
+        checks = _limits(reports, max_energy, max_co2e)
+        if baseline is not None:
+            checks.append(_against(baseline, reports, allowed, ledger))
     for each in checks:
+        for doubt in each.compared.doubts if each.compared is not None else ():
+            say(doubt)
         say(f"{each.verdict.word}: {each.verdict.reason}")
     found = Gate(gate.name_of(reports[0].label, reports[0].command), tuple(checks))
     green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
@@ -66,6 +73,15 @@ def check(
     raise typer.Exit(STATUS[found.word])
 
 
+def _failed(reports: Sequence[RunReport]) -> list[Check]:
+    """An error where the command failed: a broken program has no energy to compare."""
+    bad = [report for report in reports if report.exit_code or not report.complete]
+    if not bad:
+        return []
+    what = f"{len(bad)} of {len(reports)} runs failed or were cut off: nothing is compared"
+    return [Check("the runs", Verdict(ERROR, what))]
+
+
 def _first(found: Gate, baseline: str | None, reports: Sequence[RunReport]) -> bool:
     """Whether there has been no green check yet, and these runs are one for those to come."""
     *limits, last = found.checks
@@ -73,6 +89,7 @@ def _first(found: Gate, baseline: str | None, reports: Sequence[RunReport]) -> b
         baseline == green.LAST_GREEN
         and last.compared is None
         and len(reports) >= comparison.FEW
+        and last.verdict.word == INCONCLUSIVE
         and all(each.verdict.word != FAIL for each in limits)
     )
 
@@ -110,20 +127,23 @@ def _baseline(name: str, reports: Sequence[RunReport], ledger: str | None) -> li
 def _limits(reports: Sequence[RunReport], energy: str | None, co2e: str | None) -> list[Check]:
     """Whether the median run is within the limits that are given. Raises UserError."""
     found = []
-    for option, text, amount, name, words in (
-        ("--max-energy", energy, amounts.energy_j, "energy_j", joules),
-        ("--max-co2e", co2e, amounts.mass_g, "co2e_g", grams),
+    for option, text, amount, name, values, words in (
+        ("--max-energy", energy, amounts.energy_j, "energy", _energies(reports), joules),
+        ("--max-co2e", co2e, amounts.mass_g, "co2e", [emitted(each)[0] for each in reports], grams),
     ):
         if text is None:
             continue
         limit = amount(text, option)
-        values = [getattr(report.scopes["machine"], name) for report in reports]
         known = [value for value in values if value is not None]
         if len(known) < len(values):
-            told = Verdict(INCONCLUSIVE, f"not every run knows its {name.partition('_')[0]}")
+            told = Verdict(INCONCLUSIVE, f"not every run knows its {name}")
         else:
             value = stats.median(known)
             word = PASS if value <= limit else FAIL
             told = Verdict(word, f"{words(value)}, and {words(limit)} is allowed ({option})")
         found.append(Check(f"{option} {text}", told))
     return found
+
+
+def _energies(reports: Sequence[RunReport]) -> list[float | None]:
+    return [report.scopes["machine"].energy_j for report in reports]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from energywrap import acceptance, config, gate, revision, samecode, strays, turns, worktree
+from energywrap import acceptance, comparison, config, gate, revision, samecode, strays, turns, worktree
 from energywrap.cli import gates
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.interrupted import INTERRUPTED, terminable
@@ -24,7 +24,7 @@ from energywrap.revision import Base
 from energywrap.turns import Side, SideFailed
 
 USUAL = {"--base": "main", "-n": "5", "--warmup": "1", "--max-increase": "5%"}
-SHOWN = ("energy, machine", "energy, command's share", "time")
+SHOWN = (comparison.ENERGY, "energy, command's share", "time")
 
 
 def ci(

@@ -38,7 +38,7 @@ def compare(
         say(f"these must not be compared: {reason}")
     for doubt in found.doubts:
         say(doubt)
-    energy = found.quantities[0] if found.quantities else None
+    energy = next((each for each in found.quantities if each.name == comparison.ENERGY), None)
     if energy is not None and not found.forbidden:
         say(_words(energy))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv as csv_of
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, TextIO
 
 import typer
@@ -19,10 +19,14 @@ from energywrap.ledger import codecarbon, entry, named
 from energywrap.ledger.sql import Filter
 from energywrap.model import RunReport
 
+LARGEST = 1e18  # beyond, a number is a slip
+Found = tuple[entry.Entry, bytes | None]
+
 
 def take(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Reports (JSON), or CodeCarbon's emissions.csv.")
+        list[str],
+        typer.Argument(metavar="FILE...", help="Reports, also one a line, or CodeCarbon's emissions.csv."),
     ],
     ledger: Ledger = None,
 ) -> None:
@@ -30,20 +34,42 @@ def take(
 
     A run that is there already is not taken again. Nothing of a file is taken if a part of it cannot be.
     """
-    found: list[tuple[entry.Entry, bytes | None]] = []
+    found: list[Found] = []
+    other: list[Found] = []
     for path in files:
         text = reportfile.read(path)
         if path.endswith(".csv"):
-            found += [(each, None) for each in codecarbon.read(text.splitlines(), path)]
+            other += [(_possible(each, path), None) for each in codecarbon.read(text.splitlines(), path)]
         else:
-            report = document.parse(text, path)
-            found.append((entry.of_report(report), entry.packed(report)))
+            found += _reports(text, path)
     store = named.opened(settings_of(ledger), os.environ)
     try:
-        added = store.add(found)
+        added = store.add(found) + store.add(other, grown=True)
     finally:
         store.close()
-    say(f"{added} of {len(found)} runs are new and were taken into {store.name}")
+    say(f"{added} of {len(found) + len(other)} runs are new and were taken into {store.name}")
+
+
+def _reports(text: str, path: str) -> Iterator[Found]:
+    """A report, or one on each line as `export` writes them. Raises UserError."""
+    lines = text.splitlines()
+    rows = len(lines) > 1 and all(line.startswith("{") and line.endswith("}") for line in lines)
+    parts = [(line, f"{path}, line {n}") for n, line in enumerate(lines, 1)] if rows else [(text, path)]
+    for part, where in parts:
+        report = document.parse(part, where)
+        try:
+            yield _possible(entry.of_report(report), where), entry.packed(report)
+        except (ValueError, OverflowError) as err:
+            raise UserError(f"{where}: {err}") from err
+
+
+def _possible(found: entry.Entry, where: str) -> entry.Entry:
+    """The run, if its numbers can be. Raises UserError."""
+    for name in ("duration_s", "energy_j", "command_j", "co2e_g"):
+        value = getattr(found, name)
+        if value is not None and not 0 <= value <= LARGEST:
+            raise UserError(f"{where}: {name} = {value!r} is no amount")
+    return found
 
 
 def give(
@@ -64,29 +90,35 @@ def give(
     wanted = Filter(project, since_s=moment_s("--since", since), until_s=moment_s("--until", until))
     store = named.opened(settings_of(ledger), os.environ)
     try:
-        runs = reversed(store.history(wanted))
-        kept = ((run.run_id, store.report(run.run_id)) for run in runs)
-        reports = [entry.unpacked(data, run_id) for run_id, data in kept if data is not None]
+        runs = list(reversed(store.history(wanted)))
+        kept = [(run, store.report(run.run_id)) for run in runs]
     finally:
         store.close()
+    pairs = [(run, None if data is None else entry.unpacked(data, run.run_id)) for run, data in kept]
     try:
         if output == "-":
-            _write(sys.stdout, form, reports)
+            written = _write(sys.stdout, form, pairs)
         else:
             with open(output, "w", encoding="utf-8", newline="") as file:
-                _write(file, form, reports)
+                written = _write(file, form, pairs)
     except OSError as err:
         raise UserError(f"cannot write {output}: {err.strerror}") from err
-    say(f"{len(reports)} runs written")
+    why = "runs of other tools have no report" if form == "json" else "their energy is not known"
+    left = f"; {len(pairs) - written} are left out: {why}" if written < len(pairs) else ""
+    say(f"{written} runs written{left}")
 
 
-def _write(file: TextIO, form: str, reports: Sequence[RunReport]) -> None:
+def _write(file: TextIO, form: str, pairs: Sequence[tuple[entry.Entry, RunReport | None]]) -> int:
+    """Write the runs; how many could be."""
     if form == "json":
-        file.writelines(document.line(report).decode("utf-8") for report in reports)
-        return
+        lines = [document.line(report).decode("utf-8") for _, report in pairs if report is not None]
+        file.writelines(lines)
+        return len(lines)
     writer = csv_of.DictWriter(file, codecarbon.COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(codecarbon.row_of(report) for report in reports)
+    rows = [row for run, report in pairs if (row := codecarbon.row_of(run, report)) is not None]
+    writer.writerows(rows)
+    return len(rows)
 
 
 def prune(

@@ -28,6 +28,16 @@ def last_green(reports: Sequence[RunReport], ledger: str | None) -> list[RunRepo
         store.close()
 
 
+def fresh(reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:
+    """The runs that no check has had yet: `label=NAME` names those of earlier checks as well. Else all."""
+    store = named.opened(settings_of(ledger), os.environ)
+    try:
+        had = store.checked(report.run_id for report in reports)
+    finally:
+        store.close()
+    return [report for report in reports if report.run_id not in had] or list(reports)
+
+
 def of_revision(name: str, reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:
     """The runs of the same command on a revision's commit, without changes that were not committed.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ import typer
 from energywrap import config
 from energywrap.cli.listing import listing
 from energywrap.console import say
-from energywrap.errors import UserError
+from energywrap.errors import UserError, printable
 from energywrap.formats.quantities import grams, joules, seconds
 from energywrap.grid.slots import duration_s
 from energywrap.ledger import named
@@ -73,12 +73,16 @@ def settings_of(ledger: str | None) -> config.Settings:
     return config.resolve({"ledger": ledger} if ledger is not None else {}, os.environ, config.folder())
 
 
-def moment_s(option: str, text: str | None) -> float | None:
-    """Seconds since 1970 of a date, of a time, or of so long ago. Raises UserError."""
+def moment_s(option: str, text: str | None, zone: timezone | None = None) -> float | None:
+    """Seconds since 1970 of a date, of a time, or of so long ago. Raises UserError.
+
+    Local time, unless the text or a zone says otherwise.
+    """
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).timestamp()
     except (ValueError, OverflowError, OSError):
         pass
     try:
@@ -101,8 +105,8 @@ def _row(entry: Entry) -> tuple[str, ...]:
         entry.basis,
         entry.grade,
         status,
-        entry.project or "-",
-        entry.label or "-",
+        printable(entry.project or "-"),
+        printable(entry.label or "-"),
         "".join(letter if letter.isprintable() else " " for letter in command),
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 
 from energywrap.cli.history import settings_of
+from energywrap.console import say
 from energywrap.errors import UserError
-from energywrap.ledger import named
+from energywrap.ledger import entry, named
 from energywrap.ledger.sql import Filter
 from energywrap.model import RunReport
 from energywrap.record import replace
@@ -25,11 +26,13 @@ def runs_of(text: str, ledger: str | None) -> list[RunReport]:
         return [named.report(name, settings, os.environ) for name in names]
     store = named.opened(settings, os.environ)
     try:
-        found = [
-            named.of_store(run.run_id, store) for run in store.history(replace(Filter(), **{field: value}))
-        ]
+        runs = store.history(replace(Filter(), **{field: value}))
+        kept = [(run.run_id, store.report(run.run_id)) for run in runs]
     finally:
         store.close()
+    found = [entry.unpacked(data, run_id) for run_id, data in kept if data is not None]
+    if len(found) < len(kept):
+        say(f"{len(kept) - len(found)} more runs have {text}: of other tools, without a report to compare")
     if not found:
         raise UserError(f"no run in the ledger has {text}", "`energywrap history` lists them")
     return found

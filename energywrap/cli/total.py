@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timezone
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from energywrap.cli.history import Label, Ledger, Project, Since, Stage, Until, moment_s, settings_of
 from energywrap.cli.listing import listing
 from energywrap.console import say
-from energywrap.errors import UserError
+from energywrap.errors import UserError, printable
 from energywrap.formats.quantities import grams, joules, seconds
 from energywrap.ledger import named
 from energywrap.ledger.sql import KEYS, Filter
@@ -39,7 +40,11 @@ def total(
     if by not in KEYS:
         raise UserError(f"--by {by!r} is nothing to sum by", f"one of {', '.join(KEYS)}")
     wanted = Filter(
-        project, label, stage, since_s=moment_s("--since", since), until_s=moment_s("--until", until)
+        project,
+        label,
+        stage,
+        since_s=moment_s("--since", since, timezone.utc),  # sums are of days in UTC
+        until_s=moment_s("--until", until, timezone.utc),
     )
     store = named.opened(settings_of(ledger), os.environ)
     try:
@@ -56,7 +61,7 @@ def total(
 
 def _row(found: Sum) -> tuple[str, ...]:
     return (
-        found.key or "-",
+        printable(found.key or "-"),
         str(found.runs),
         seconds(found.duration_s),
         joules(found.energy_j),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import timezone
 from typing import Annotated
 
 import typer
@@ -42,7 +43,11 @@ def trend(
     if by not in ("day", "month"):
         raise UserError(f"--by {by!r} is no step", "day or month")
     wanted = Filter(
-        project, label, stage, since_s=moment_s("--since", since), until_s=moment_s("--until", until)
+        project,
+        label,
+        stage,
+        since_s=moment_s("--since", since, timezone.utc),  # sums are of days in UTC
+        until_s=moment_s("--until", until, timezone.utc),
     )
     store = named.opened(settings_of(ledger), os.environ)
     try:

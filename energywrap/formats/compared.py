@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from energywrap import comparison
 from energywrap.formats.quantities import joules, seconds
 
@@ -47,9 +49,9 @@ def of_comparison(found: Comparison) -> dict[str, object]:
             "unit": each.unit,
             "a": each.one,
             "b": each.other,
-            "ratio": each.ratio.value,
-            "ratio_low": each.ratio.low,
-            "ratio_high": each.ratio.high,
+            "ratio": _finite(each.ratio.value),
+            "ratio_low": _finite(each.ratio.low),
+            "ratio_high": _finite(each.ratio.high),
             "p": each.p,
             "differs": comparison.differs(each),
         }
@@ -61,6 +63,11 @@ def of_comparison(found: Comparison) -> dict[str, object]:
         "forbidden": list(found.forbidden),
         "doubts": list(found.doubts),
     }
+
+
+def _finite(value: float) -> float | None:
+    """JSON knows no infinity; over nothing there is no ratio."""
+    return value if isfinite(value) else None
 
 
 def of_gate(gate: Gate) -> dict[str, object]:

@@ -11,7 +11,7 @@ import os
 import time
 from contextlib import suppress
 
-from energywrap import reportfile
+from energywrap import redact, reportfile
 from energywrap.errors import UserError
 
 TYPE_CHECKING = False
@@ -48,12 +48,8 @@ def inbox(settings: Settings, environ: Mapping[str, str]) -> str | None:
         return os.path.join(state, INBOX)
     import hashlib
 
-    if named.startswith(URLS):
-        from energywrap.ledger.postgres import without_password
-
-        whole = without_password(named)  # as it stands in reports and journals
-    else:
-        whole = os.path.realpath(named)
+    # as it stands in reports and journals, from which a run may be recovered
+    whole = redact.address(named) if named.startswith(URLS) else os.path.realpath(named)
     name = hashlib.sha256(whole.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return os.path.join(state, INBOX, name)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from energywrap import tables
 from energywrap.errors import UserError
 from energywrap.ledger.entry import Entry
+from energywrap.record import replace
 from energywrap.units import J_PER_KWH, kwh_from_joules
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ COLUMNS = (
     "ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue",
 )  # fmt: skip
 G_PER_KG = 1000.0
+ONE_START_S = 2.0  # its timestamps are whole seconds
 ALPHA_3 = 3  # letters
 
 
@@ -36,24 +38,48 @@ def read(lines: Iterable[str], where: str) -> Iterator[Entry]:
     lacking = [name for name in NEEDED if name not in (rows.fieldnames or ())]
     if lacking:
         raise UserError(f"{where} is no emissions.csv of CodeCarbon: it has no {', '.join(lacking)}")
+    grown: dict[str, list[Entry]] = {}
     for row in rows:
         try:
-            yield _entry(row)
+            entry = _entry(row)
         except (ValueError, TypeError, OverflowError) as err:
             raise UserError(f"{where}, line {rows.line_num}: {err}") from err
+        if _own(row):
+            yield entry
+        else:
+            _grow(grown.setdefault(entry.run_id, []), entry)
+    for run_id, runs in grown.items():
+        for number, entry in enumerate(runs):
+            yield replace(entry, run_id=_id(f"{run_id} {number}" if number else run_id))
+
+
+def _grow(runs: list[Entry], entry: Entry) -> None:
+    """Rows of one id and one start are one run as it grew: `flush()` writes what it has come to each time."""
+    for index, known in enumerate(runs):
+        if abs(known.started_at_s - entry.started_at_s) <= ONE_START_S:
+            runs[index] = max(known, entry, key=lambda each: each.duration_s)
+            return
+    runs.append(entry)
+
+
+def _id(key: str) -> str:
+    return hashlib.sha256(f"codecarbon {key}".encode()).hexdigest()[:16]
+
+
+def _own(row: dict[str, str]) -> bool:
+    """Whether it came out of a ledger of ours."""
+    return (row.get("codecarbon_version") or "").startswith("energywrap")
 
 
 def _entry(row: dict[str, str]) -> Entry:
     """A run whose interval nobody knows: CodeCarbon gives none."""
-    key = f"codecarbon {row['run_id']} {row['timestamp']}"
-    own = (row.get("codecarbon_version") or "").startswith("energywrap")  # it came out of a ledger
     duration_s = _number(row, "duration")
     energy_j = _number(row, "energy_consumed") * J_PER_KWH
     co2e_g = _number(row, "emissions") * G_PER_KG
-    ended_s = datetime.fromisoformat(row["timestamp"]).timestamp()
+    ended_s = datetime.fromisoformat(row["timestamp"]).timestamp()  # it writes local time
     intensity = co2e_g / kwh_from_joules(energy_j) if energy_j > 0 else 0.0
     return Entry(
-        run_id=row["run_id"] if own else hashlib.sha256(key.encode()).hexdigest()[:16],
+        run_id=row["run_id"],
         started_at_s=ended_s - duration_s,
         duration_s=duration_s,
         project=row.get("project_name") or None,
@@ -101,33 +127,45 @@ def _alpha_3(country: str) -> str:
     return next((alias for alias in found if len(alias) == ALPHA_3), country)
 
 
-def row_of(report: RunReport) -> dict[str, object]:
-    """The columns that CodeCarbon knows of a report; power is the mean over the run."""
-    machine = report.scopes["machine"]
-    kwh = kwh_from_joules(machine.energy_j or 0.0)
+def row_of(entry: Entry, report: RunReport | None) -> dict[str, object] | None:
+    """The columns that CodeCarbon knows of a run; power is the mean over it. None without an energy.
+
+    A run of another tool has no report: what only that would tell is left empty.
+    """
+    if entry.energy_j is None or entry.co2e_g is None:
+        return None
+    kg, hours = entry.co2e_g / G_PER_KG, entry.duration_s / 3600
+    ended = datetime.fromtimestamp(entry.started_at_s + entry.duration_s)
+    known: dict[str, object] = {
+        "timestamp": ended.isoformat(timespec="seconds"),  # local time, as its own
+        "project_name": entry.project or "",
+        "run_id": entry.run_id,
+        "experiment_id": entry.label or "",
+        "duration": entry.duration_s,
+        "emissions": kg,
+        "emissions_rate": kg / entry.duration_s if entry.duration_s > 0 else 0.0,
+        "energy_consumed": kwh_from_joules(entry.energy_j),
+        "country_iso_code": _alpha_3(entry.zone.partition("-")[0]),
+        "region": entry.zone,
+        "codecarbon_version": "energywrap",
+        "tracking_mode": "machine",
+        **(_told(report, hours) if report is not None else {}),
+    }
+    return {name: known.get(name, "") for name in COLUMNS}
+
+
+def _told(report: RunReport, hours: float) -> dict[str, object]:
+    """What the report adds."""
     parts = {
         kind: sum(kwh_from_joules(part.energy_j) for part in report.components if part.component == kind)
         for kind in ("cpu", "gpu", "ram")
     }
-    hours = report.duration_s / 3600
     watts = {kind: part * 1000 / hours if hours > 0 else 0.0 for kind, part in parts.items()}
-    kg = (machine.co2e_g or 0.0) / G_PER_KG
     provider, _, region = (report.carbon.region or "").partition(":")
-    known: dict[str, object] = {
-        "timestamp": report.ended_at.removesuffix("Z"),
-        "project_name": report.project or "energywrap",
-        "run_id": report.run_id,
-        "experiment_id": report.label or "",
-        "duration": report.duration_s,
-        "emissions": kg,
-        "emissions_rate": kg / report.duration_s if report.duration_s > 0 else 0.0,
+    return {
         **{f"{kind}_power": value for kind, value in watts.items()},
         **{f"{kind}_energy": value for kind, value in parts.items()},
-        "energy_consumed": kwh,
-        "water_consumed": 0.0,
         "country_name": report.carbon.zone_name,
-        "country_iso_code": _alpha_3(report.carbon.zone.partition("-")[0]),
-        "region": report.carbon.zone,
         "cloud_provider": provider,
         "cloud_region": region,
         "os": report.host.os,
@@ -138,9 +176,6 @@ def row_of(report: RunReport) -> dict[str, object]:
         "gpu_count": len(report.host.gpus),
         "gpu_model": ", ".join(gpu.name for gpu in report.host.gpus),
         "ram_total_size": (report.host.ram_bytes or 0) / 2**30,
-        "tracking_mode": "machine",
         "on_cloud": "Y" if provider else "N",
         "pue": report.carbon.pue,
-        "wue": 0,
     }
-    return {name: known.get(name, 0.0 if "percent" in name or "used" in name else "") for name in COLUMNS}

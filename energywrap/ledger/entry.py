@@ -5,18 +5,20 @@ from __future__ import annotations
 import zlib
 from datetime import datetime
 
+from energywrap.emitted import emitted
 from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.record import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from energywrap.model import RunReport, Scope
+    from energywrap.model import RunReport
 
 COLUMNS = (
     "run_id", "started_at_s", "duration_s", "project", "label", "stage", "command", "branch", "commit_id",
     "host", "exit_code", "complete", "energy_j", "energy_low_j", "energy_high_j", "command_j", "co2e_g",
     "co2e_low_g", "co2e_high_g", "command_co2e_g", "cpu_s", "basis", "zone", "intensity", "boundary", "grade",
+    "parent",
 )  # fmt: skip
 LONGEST_COMMAND = 500  # letters of a command line that can be searched; the report has all of it
 BASES = ("measured", "modelled", "assumed")
@@ -52,6 +54,7 @@ class Entry:
     intensity: float
     boundary: str
     grade: str
+    parent: str | None = None  # the run that this one was a part of, which counts its energy as well
 
     def values(self) -> tuple[object, ...]:
         """In the order of the columns."""
@@ -61,6 +64,7 @@ class Entry:
 def of_report(report: RunReport) -> Entry:
     """The row of a report."""
     machine, command = report.scopes["machine"], report.scopes["command"]
+    co2e_g, low_g, high_g = emitted(report)
     return Entry(
         run_id=report.run_id,
         started_at_s=instant_s(report.started_at),
@@ -78,16 +82,17 @@ def of_report(report: RunReport) -> Entry:
         energy_low_j=machine.low_j,
         energy_high_j=machine.high_j,
         command_j=command.energy_j,
-        co2e_g=_total(report, "machine", machine),
-        co2e_low_g=machine.co2e_low_g,
-        co2e_high_g=machine.co2e_high_g,
-        command_co2e_g=_total(report, "command", command),
+        co2e_g=co2e_g,
+        co2e_low_g=low_g,
+        co2e_high_g=high_g,
+        command_co2e_g=emitted(report, "command")[0],
         cpu_s=report.tree.cpu_s,
         basis=_basis(report),
         zone=report.carbon.zone,
         intensity=report.carbon.intensity_g_per_kwh,
         boundary=report.carbon.boundary,
         grade=report.grade.letter,
+        parent=report.parent_run,
     )
 
 
@@ -113,12 +118,6 @@ def instant_s(text: str) -> float:
 def _stage(report: RunReport) -> str | None:
     value = report.settings.get("stage", {}).get("value")
     return str(value) if value else None
-
-
-def _total(report: RunReport, scope: str, otherwise: Scope) -> float | None:
-    """The CO2e of all lines that count; of a report without lines the operational one."""
-    found = (line.value for line in report.footprint if (line.scope, line.name) == (scope, "total"))
-    return next(found, otherwise.co2e_g)
 
 
 def _basis(report: RunReport) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
+from energywrap import redact
 from energywrap.errors import UserError
 from energywrap.ledger import sql
 
@@ -32,7 +32,7 @@ class Postgres:
                 "a ledger in PostgreSQL needs psycopg", "pip install 'energywrap[postgres]'"
             ) from err
         self._errors = psycopg.Error
-        self.name = without_password(url)
+        self.name = redact.address(url)
         try:
             self._connection: Any = psycopg.connect(url, connect_timeout=PATIENCE_S, autocommit=True)
         except psycopg.OperationalError as err:
@@ -106,11 +106,3 @@ class Postgres:
     def close(self) -> None:
         """Let go of the server."""
         self._connection.close()
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)

@@ -10,10 +10,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VERSION = 2
+VERSION = 3
 KINDS = {"started_at_s": "DOUBLE PRECISION", "exit_code": "INTEGER", "complete": "INTEGER"}
 TEXTS = ("run_id", "project", "label", "stage", "command", "branch", "commit_id", "host", "basis", "zone",
-         "boundary", "grade")  # fmt: skip
+         "boundary", "grade", "parent")  # fmt: skip
 GROUPS = ("project", "stage", "label", "host")
 AMOUNTS = ("duration_s", "energy_j", "energy_low_j", "energy_high_j", "command_j", "co2e_g", "command_co2e_g")
 # how many runs know their energy, its bounds, the command's part of it: what fewer know is no sum
@@ -27,8 +27,9 @@ def _column(name: str) -> str:
     return f"{name} {kind}" + (" PRIMARY KEY" if name == "run_id" else "")
 
 
+LATER = ("parent",)  # columns that the first version had not
 SCHEMA = (
-    f"CREATE TABLE runs ({', '.join(map(_column, COLUMNS))})",
+    f"CREATE TABLE runs ({', '.join(_column(name) for name in COLUMNS if name not in LATER)})",
     "CREATE INDEX runs_by_time ON runs (started_at_s)",
     "CREATE INDEX runs_by_project ON runs (project, started_at_s)",
     "CREATE INDEX runs_by_label ON runs (label, started_at_s)",
@@ -51,6 +52,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         "DROP INDEX runs_by_time",
         # the verdict of a check, by run: what `--baseline last-green` goes by
         "CREATE TABLE checks (run_id TEXT PRIMARY KEY, word TEXT NOT NULL, at_s DOUBLE PRECISION NOT NULL)",
+    ),
+    3: (
+        # a run inside another one is no part of a sum that has the other one
+        f"ALTER TABLE runs ADD COLUMN {_column('parent')}",
+        "CREATE INDEX runs_by_parent ON runs (parent)",
     ),
 }
 MARKS = ", ".join("?" * len(COLUMNS))
@@ -158,7 +164,8 @@ def totals(by: str, given: Filter, days: tuple[str | None, str | None]) -> tuple
     condition = f" WHERE {' AND '.join(parts)}" if parts else ""
     order = "1" if by_time else f"{SUMS.index('energy_j') + 2} DESC, 1"
     sums = ", ".join(f"SUM({name})" for name in SUMS)
-    return f"SELECT {key}, {sums} FROM {table}{condition} GROUP BY {key} ORDER BY {order}", values
+    grouped = f"GROUP BY {key} HAVING SUM(runs) > 0 ORDER BY {order}"
+    return f"SELECT {key}, {sums} FROM {table}{condition} {grouped}", values
 
 
 def _plain(text: str) -> str:
@@ -168,12 +175,13 @@ def _plain(text: str) -> str:
     return text
 
 
-def day_rows(entry: Sequence[object], day: str) -> list[tuple[str, list[object]]]:
-    """The statements that add a run to the sums of its day, with their values."""
+def day_rows(entry: Sequence[object], day: str, times: float) -> list[tuple[str, list[object]]]:
+    """The statements that add a run to the sums of its day so many times (-1: take it out), with values."""
     row = dict(zip(COLUMNS, entry))
     keys = {name: row[name] or "" for name in GROUPS}
     counts = [float(row[column] is not None) for column in COUNTS.values()]
-    amounts: list[object] = [1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
+    found_ = [1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
+    amounts: list[object] = [times * float(value) for value in found_]  # type: ignore[arg-type]
     found = [(ADD_DAY, [day, *(keys[name] for name in ("project", "stage", "label", "host")), *amounts])]
     found += [(ADD_SUM, [kind, name, day, *amounts]) for kind, name in (*keys.items(), (ALL, ""))]
     return found

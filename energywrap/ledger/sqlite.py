@@ -51,12 +51,23 @@ class Sqlite:
         return int(self._connection.execute("PRAGMA user_version").fetchone()[0])
 
     def run(self, statement: str, values: Sequence[object] = ()) -> int:
-        """Execute; how many rows it concerned."""
-        return self._connection.execute(statement, values).rowcount
+        """Execute; how many rows it concerned. Raises UserError."""
+        with self._told():
+            return self._connection.execute(statement, values).rowcount
 
     def ask(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """The rows of an answer."""
-        return self._connection.execute(statement, values).fetchall()
+        """The rows of an answer. Raises UserError."""
+        with self._told():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What SQLite objects to, in a line."""
+        try:
+            yield
+        except (sqlite3.Error, OverflowError) as err:
+            cure = "move it away, or use another with --ledger"
+            raise UserError(f"the ledger {self.name} cannot be used: {err}", cure) from err
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -57,21 +57,44 @@ class Store:
         self._database = database
         self.name = database.name
 
-    def add(self, found: Iterable[tuple[Entry, bytes | None]]) -> int:
+    def add(self, found: Iterable[tuple[Entry, bytes | None]], *, grown: bool = False) -> int:
         """Take in runs, with their reports where there are any; how many were new.
 
-        A run that is there already stays as it is.
+        A run that is there already stays as it is; where runs may have grown since, the longer one stays.
         """
         added = 0
         with self._database.transaction():
             for entry, document in found:
-                values = entry.values()
-                if self._database.run(sql.ADD_RUN, _plain(values)) == 1:
+                if grown:
+                    self._make_room(entry)
+                if self._database.run(sql.ADD_RUN, _plain(entry.values())) == 1:
                     if document is not None:
                         self._database.run(sql.ADD_REPORT, (entry.run_id, document))
-                    self._sum_up(values, day(entry.started_at_s))
+                    self._count(entry, 1.0)
+                    for inner in self._inside(entry.run_id):
+                        self._sum_up(inner, -1.0)  # what this one counts as well
                     added += 1
         return added
+
+    def _make_room(self, entry: Entry) -> None:
+        """Forget a shorter form of a run."""
+        for old in self._runs("run_id = ?", (entry.run_id,)):
+            if old.duration_s < entry.duration_s:
+                self._count(old, -1.0)
+                self._database.run("DELETE FROM runs WHERE run_id = ?", (old.run_id,))
+
+    def _count(self, entry: Entry, times: float) -> None:
+        """Add a run to the sums, unless the run that it was a part of is in them."""
+        if entry.parent is None or not self._runs("run_id = ?", (entry.parent,)):
+            self._sum_up(entry, times)
+
+    def _inside(self, run_id: str) -> list[Entry]:
+        return self._runs("parent = ?", (run_id,))
+
+    def _runs(self, condition: str, values: Sequence[object]) -> list[Entry]:
+        columns = ", ".join(COLUMNS)
+        rows = self._database.ask(f"SELECT {columns} FROM runs WHERE {condition}", values)
+        return [_entry(row) for row in rows]
 
     def history(self, given: Filter, limit: int | None = None) -> list[Entry]:
         """The newest runs first."""
@@ -123,29 +146,34 @@ class Store:
         found = [(str(run_id), at_s) for run_id, at_s in rows if run_id not in but]
         return [run_id for run_id, at_s in found if at_s == found[0][1]]
 
+    def checked(self, run_ids: Iterable[str]) -> frozenset[str]:
+        """Those of the runs that a check has had a verdict on."""
+        found = (
+            self._database.ask("SELECT run_id FROM checks WHERE run_id = ?", (each,)) for each in run_ids
+        )
+        return frozenset(str(rows[0][0]) for rows in found if rows)
+
     def prune(self, before_s: float) -> int:
         """Forget the runs that were started before; how many there were."""
+        edge = day(before_s)
         with self._database.transaction():
-            condition = "WHERE started_at_s < ?"
+            old = "SELECT run_id FROM runs WHERE started_at_s < ?"
+            orphans = self._runs(f"started_at_s >= ? AND parent IN ({old})", (before_s, before_s))
             for table in ("reports", "checks"):
-                self._database.run(
-                    f"DELETE FROM {table} WHERE run_id IN (SELECT run_id FROM runs {condition})", (before_s,)
-                )
-            gone = self._database.run(f"DELETE FROM runs {condition}", (before_s,))
-            edge = day(before_s)
+                self._database.run(f"DELETE FROM {table} WHERE run_id IN ({old})", (before_s,))
+            gone = self._database.run("DELETE FROM runs WHERE started_at_s < ?", (before_s,))
             for table in ("days", "sums"):
                 self._database.run(f"DELETE FROM {table} WHERE day <= ?", (edge,))
-            left = self._database.ask(
-                f"SELECT {', '.join(COLUMNS)} FROM runs WHERE started_at_s < ?", (before_s + 86400.0,)
-            )
-            for row in left:
-                entry = _entry(row)
+            for entry in self._runs("started_at_s < ?", (before_s + 86400.0,)):
                 if day(entry.started_at_s) <= edge:
-                    self._sum_up(row, day(entry.started_at_s))
+                    self._count(entry, 1.0)
+            for entry in orphans:  # the run that counted them as well has gone
+                if day(entry.started_at_s) > edge:
+                    self._sum_up(entry, 1.0)
         return gone
 
-    def _sum_up(self, row: Sequence[object], of_day: str) -> None:
-        for statement, values in sql.day_rows(row, of_day):
+    def _sum_up(self, entry: Entry, times: float) -> None:
+        for statement, values in sql.day_rows(_plain(entry.values()), day(entry.started_at_s), times):
             self._database.run(statement, values)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap.emitted import emitted
 from energywrap.errors import printable
 from energywrap.record import record
 
@@ -52,7 +53,7 @@ def figures(report: RunReport) -> list[Figure]:
     machine, command = report.scopes["machine"], report.scopes["command"]
     found = (
         ("energy", "energy", "J", machine.energy_j, machine.low_j, machine.high_j),
-        ("co2e", "CO2e", "g", machine.co2e_g, machine.co2e_low_g, machine.co2e_high_g),
+        ("co2e", "CO2e", "g", *emitted(report)),
         ("command-energy", "energy, command's share", "J", command.energy_j, command.low_j, command.high_j),
         ("duration", "duration", "s", report.duration_s, None, None),
     )
@@ -70,7 +71,7 @@ def outputs(report: RunReport) -> dict[str, str]:
         "energy_j": number(machine.energy_j),
         "energy_low_j": number(machine.low_j),
         "energy_high_j": number(machine.high_j),
-        "co2e_g": number(machine.co2e_g),
+        "co2e_g": number(emitted(report)[0]),
         "command_energy_j": number(command.energy_j),
         "duration_s": number(report.duration_s),
         "grade": report.grade.letter,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE
+from energywrap.comparison import ENERGY, ERROR, FAIL, INCONCLUSIVE
 from energywrap.formats import compared
 from energywrap.formats.ci import figures, github, markdown
 
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from energywrap.gate import Check, Gate
 
 HEADS = ("", "Ratio", "P5 to P95", "")
-ENERGY = "energy, machine"  # what decides
 SHOWN = (ENERGY, "energy, command's share", "time", "CPU time")
 LONGEST, LINE = 40, 2000  # letters of the name of a side at the head of a column; of a command line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from energywrap.emitted import emitted
 from energywrap.formats.ci import figures, markdown
 from energywrap.formats.quantities import grams, joules, seconds
 
@@ -52,11 +53,12 @@ def annotation(kind: str, name: str, words: str) -> str:
 
 def _one(report: RunReport) -> str:
     machine, carbon = report.scopes["machine"], report.carbon
+    co2e_g, low_g, high_g = emitted(report)
     rows = [
         ("Energy", joules(machine.energy_j)),
         ("P10 to P90", _interval(machine.low_j, machine.high_j, joules)),
-        ("CO2e", grams(machine.co2e_g)),
-        ("P10 to P90", _interval(machine.co2e_low_g, machine.co2e_high_g, grams)),
+        ("CO2e", grams(co2e_g)),
+        ("P10 to P90", _interval(low_g, high_g, grams)),
         ("Duration", seconds(report.duration_s)),
         ("Mean power", _power(report)),
         ("Command's share", joules(report.scopes["command"].energy_j)),
@@ -91,12 +93,13 @@ def _many(reports: Sequence[RunReport]) -> str:
 
 def _cells(report: RunReport) -> list[str]:
     machine = report.scopes["machine"]
+    co2e_g, low_g, high_g = emitted(report)
     return [
         markdown.code(figures.name(report)),
         joules(machine.energy_j),
         _interval(machine.low_j, machine.high_j, joules),
-        grams(machine.co2e_g),
-        _interval(machine.co2e_low_g, machine.co2e_high_g, grams),
+        grams(co2e_g),
+        _interval(low_g, high_g, grams),
         seconds(report.duration_s),
         figures.basis(report) or "-",
         markdown.text(report.grade.letter),
