@@ -39,6 +39,7 @@ class Trial:
         self._idle: list[float | None] = [None, None]
         self._first: dict[int, Run] = {}  # the first runs that told the repetitions, and can stand
         self._done = 0
+        self._measured = False  # anything so far
         self._complete = False
 
     def bench(self) -> Bench:
@@ -75,9 +76,8 @@ class Trial:
             for number in order:
                 found = self._first.pop(number, None)
                 if found is None:
-                    time.sleep(self._terms.cooldown_s if self._done else 0)
                     self._tell(self._commands[number].line, self._done, whole)
-                    found = self._one(number, round_)
+                    found = self._one(number, round_, counts=True)
                 self._runs[number].append(found)
                 self._done += 1
         self._tell("", whole, whole)
@@ -88,7 +88,6 @@ class Trial:
         self._tell(f"warming up {command.line}", 0, 0)
         warmed, settled = 0, terms.least_s <= 0
         while warmed < terms.warmup or not settled:
-            time.sleep(terms.cooldown_s if number or warmed else 0)
             run = self._one(number, 1)
             warmed += 1
             wanted = plan.repetitions(self._times[number], run.duration_s * run.repetitions, terms.least_s)
@@ -98,19 +97,22 @@ class Trial:
         if warmed and not terms.warmup and self._times[number] == 1:
             self._first[number] = run  # nothing was changed by it: a long command is not run once in vain
 
-    def _one(self, number: int, round_: int) -> Run:
+    def _one(self, number: int, round_: int, *, counts: bool = False) -> Run:
+        self._cool_down()
         before = throttle.count(self._terms.sys_root)
-        report = self._measure(number)
+        report = self._measure(number, counts=counts)
         after = throttle.count(self._terms.sys_root)
         throttled = max(0, after - before) if before is not None and after is not None else None
         return series.run_of(report, round_, self._times[number], throttled)
 
-    def _measure(self, number: int) -> RunReport:
+    def _measure(self, number: int, *, counts: bool) -> RunReport:
         command, terms = self._commands[number], self._terms
         self._hook("--prepare", command.hooks.prepare)
         words = plan.repeated(command.words, self._times[number], regardless=terms.regardless)
         label = ("--label", terms.label) if terms.label else ()
-        report, told = self._report(words, (*label, *terms.options))
+        # repetitions are no run of the command: in the ledger they would be one that used so much
+        kept = terms.keep and counts and self._times[number] == 1
+        report, told = self._report(words, (*label, *terms.options), kept=kept)
         if not terms.regardless and (report.exit_code or report.signal):
             how = f"status {report.exit_code}" if report.signal is None else f"signal {report.signal}"
             last = f" ({told})" if told else ""
@@ -120,20 +122,34 @@ class Trial:
     def _rest(self, end: int) -> None:
         """Measure the idle machine."""
         if self._terms.idle_s > 0:
+            self._cool_down()
             self._tell("the idle machine", 0, 0)
-            report, _ = self._report(("sleep", f"{self._terms.idle_s:g}"), self._terms.options)
+            report, _ = self._report(("sleep", f"{self._terms.idle_s:g}"), self._terms.options, kept=False)
             self._idle[end] = series.power_w(report)
 
-    def _report(self, words: tuple[str, ...], options: tuple[str, ...]) -> tuple[RunReport, str | None]:
-        own = () if self._terms.keep else ("--no-ledger",)
-        return heard(words, (*own, *options), shown=self._terms.shown)
+    def _cool_down(self) -> None:
+        """A pause between two measurements."""
+        if self._measured:
+            time.sleep(self._terms.cooldown_s)
+        self._measured = True
+
+    def _report(
+        self, words: tuple[str, ...], options: tuple[str, ...], *, kept: bool
+    ) -> tuple[RunReport, str | None]:
+        own = () if kept else ("--no-ledger",)
+        return heard(words, ("--ci", "off", *own, *options), shown=self._terms.shown)
 
     def _hook(self, option: str, line: str | None, *, fatal: bool = True) -> None:
         if line is None:
             return
         stream = STDERR if self._terms.shown else subprocess.DEVNULL
-        status = subprocess.run(
-            [*plan.SHELL, line], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
-        ).returncode
+        before = strays.children()
+        try:
+            status = subprocess.run(
+                [*plan.SHELL, line], stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, check=False
+            ).returncode
+        except KeyboardInterrupt:
+            strays.end(before)
+            raise
         if status and fatal and not self._terms.regardless:
             raise Failed(f"the {option} command {line!r} failed with status {status}")

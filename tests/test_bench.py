@@ -359,6 +359,92 @@ def test_json_stands_alone_on_stdout_and_runs_are_kept_only_if_wanted(tmp_path: 
     assert [entry["label"] for entry in json.loads(listed.out)] == ["kept", "kept"]
 
 
+def test_only_runs_that_count_are_kept_and_no_repetitions(tmp_path: Path) -> None:
+    given = ("-n", "2", "--warmup", "1", "--idle", "0.1", "--min-time", "0.3", "--keep", "-l", "mine")
+    shown = of_bench(tmp_path, "true", "sleep 0.4", *given)
+    kept = json.loads(energywrap("history", "--json", cwd=tmp_path).out)
+
+    assert [(run["label"], run["command"]) for run in kept] == [("mine", "/bin/sh -c sleep 0.4")] * 2
+    assert "2 of 4 measurements are in the ledger" in shown.err
+
+
+def test_braces_that_are_no_parameters_are_left_alone(tmp_path: Path) -> None:
+    line = "echo {n} | awk '{print}' > {n}; true {other}"
+    shown = of_bench(tmp_path, line, *QUICK, "-L", "n", "7")
+
+    assert shown.status == 0, shown.err
+    assert (tmp_path / "7").read_text() == "7\n"
+
+
+def test_every_measurement_but_the_first_comes_after_a_pause(tmp_path: Path) -> None:
+    """Two idle ones, a warm-up and two runs: four pauses between them."""
+    began_s = time.monotonic()
+    given = ("-n", "2", "--warmup", "1", "--idle", "0.1", "--min-time", "0", "--cooldown", "0.5")
+    shown = of_bench(tmp_path, "date +%s%N >> times", *given)
+    moments = [int(text) / 1e9 for text in (tmp_path / "times").read_text().split()]
+
+    assert shown.status == 0
+    assert all(after - before >= 0.5 for before, after in zip(moments, moments[1:], strict=False))
+    assert time.monotonic() - began_s >= 4 * 0.5
+
+
+def test_nothing_of_it_is_written_for_ci(tmp_path: Path) -> None:
+    names = {"GITHUB_STEP_SUMMARY": str(tmp_path / "s.md"), "GITHUB_OUTPUT": str(tmp_path / "o.txt")}
+    shown = energywrap(*("bench", "true", *QUICK), cwd=tmp_path, changes={"GITHUB_ACTIONS": "true", **names})
+
+    assert shown.status == 0
+    assert not list(tmp_path.glob("?.*"))
+
+
+def test_a_file_that_cannot_be_written_costs_neither_table_nor_verdict(tmp_path: Path) -> None:
+    shown = of_bench(tmp_path, "true", *QUICK, "--export-json", "/dev/full", "--export-csv", "a.csv")
+
+    assert shown.status == 1
+    assert shown.out.splitlines()[1].startswith("true\t")
+    assert "cannot write /dev/full: No space left on device" in shown.err
+    assert (tmp_path / "a.csv").exists()
+
+
+def test_a_closed_stdout_changes_no_status(tmp_path: Path) -> None:
+    script = "echo >> ran; test $(wc -l < ran) -lt 3"
+    line = " ".join([*START, "bench", "true", f"'{script}'", *QUICK, "-n", "3"])
+    for goes in (">&-", "| true"):
+        (tmp_path / "ran").unlink(missing_ok=True)
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line} {goes}"], cwd=tmp_path, env=environment(tmp_path),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1, done.stderr
+        assert "failed with status 1" in done.stderr.splitlines()[-1]
+
+
+def test_a_program_that_goes_missing_loses_nothing_that_was_measured(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text('#!/bin/sh\necho >> ran; [ $(wc -l < ran) -lt 2 ] || rm "$0"\n')
+    (tmp_path / "tool").chmod(0o755)
+    shown = of_bench(tmp_path, "true", "./tool", *QUICK, "-n", "3", "--no-shell")
+
+    assert shown.status == 1
+    assert [row.split("\t")[0] for row in shown.out.splitlines()[1:]] == ["true", "./tool"]
+    assert "there is no such command" in shown.err
+
+
+def test_a_hook_that_is_interrupted_ends_with_all_its_processes(tmp_path: Path) -> None:
+    line = "sleep 1000 & echo $! >pid.new; mv pid.new pid; wait"
+    process = subprocess.Popen(
+        [*START, "bench", "true", *QUICK, "--setup", line], cwd=tmp_path, env=environment(tmp_path),
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        wait_for(tmp_path / "pid")
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    finally:
+        process.kill()
+
+    assert process.returncode == 130
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
 def test_any_command_is_one_row(tmp_path: Path) -> None:
     lines = (b"true \xff", b"true `true` |\ntrue [red]")
     table = energywrap("bench", *lines, *QUICK, cwd=tmp_path)
@@ -426,7 +512,6 @@ def test_a_failing_hook_ends_the_bench(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        (("touch {size}",), "{size} is used and there is no parameter of that name"),
         (("touch ran", "-L", "size", "1"), "no command uses the parameter size"),
         (("touch {n}", "-L", "n", "1,,2"), "has an empty value"),
         (("touch {n}", "-L", "n", "1", "-L", "n", "2"), "given twice"),

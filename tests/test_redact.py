@@ -198,3 +198,21 @@ def test_taking_secrets_out_twice_is_as_good_as_once(given_words: list[str]) -> 
     once = command(given_words)
 
     assert command(once) == once
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u:p@w@h/db", "postgresql://u:***@h/db"),
+        ("postgresql://u@h/db", "postgresql://u@h/db"),
+        ("postgresql://u:[x@h", "postgresql://u:***@h"),
+        ("postgresql://h/db?user=u&password=secret&x=1", "postgresql://h/db?user=u&password=***&x=1"),
+        ("postgresql://h?sslpassword=secret", "postgresql://h?sslpassword=***"),
+        ("/home/a:b@c/ledger.db", "/home/a:b@c/ledger.db"),
+    ],
+)
+def test_the_address_of_a_ledger_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert redact.setting("ledger", url) == shown
+    assert redact.setting("ledger", shown) == shown
+    assert redact.setting("label", url) == url

@@ -62,13 +62,7 @@ def commands(
     lines: Sequence[str], values: Mapping[str, tuple[str, ...]], hooks: Hooks, *, shell: bool = True
 ) -> tuple[Command, ...]:
     """Every line with every combination of the parameters that it or its hooks use. Raises UserError."""
-    used = [_used(line, hooks) for line in lines]
-    for name in sorted({name for names in used for name in names}):
-        if name not in values:
-            raise UserError(
-                f"{{{name}}} is used and there is no parameter of that name",
-                f"give --parameter-list {name} VALUES",
-            )
+    used = [tuple(name for name in _used(line, hooks) if name in values) for line in lines]
     idle = [name for name in values if not any(name in names for names in used)]
     if idle:
         raise UserError(f"no command uses the parameter {idle[0]}", f"write {{{idle[0]}}} where it belongs")
@@ -108,7 +102,7 @@ def _used(line: str, hooks: Hooks) -> tuple[str, ...]:
 
 def _command(line: str, chosen: dict[str, str], hooks: Hooks, *, shell: bool) -> Command:
     def filled(text: str) -> str:
-        return FIELD.sub(lambda match: chosen[match[1]], text)
+        return FIELD.sub(lambda match: chosen.get(match[1], match[0]), text)
 
     def hook(text: str | None) -> str | None:
         return None if text is None else filled(text)

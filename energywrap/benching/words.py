@@ -70,6 +70,15 @@ def idle(found: Idle) -> list[str]:
     return [f"{line} ({100 * change:+.2g} %): something else changed meanwhile, so repeat the bench"]
 
 
+def kept(bench: Bench) -> list[str]:
+    """What `--keep` has left out of the ledger."""
+    runs = [run for each in bench.series for run in each.runs]
+    alone = sum(run.repetitions == 1 for run in runs)
+    if alone == len(runs):
+        return []
+    return [f"{alone} of {len(runs)} measurements are in the ledger: repetitions are no run of the command"]
+
+
 def _of_all(bench: Bench) -> Iterator[str]:
     runs = [run for each in bench.series for run in each.runs]
     if not bench.complete:

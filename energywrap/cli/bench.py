@@ -14,6 +14,7 @@ from energywrap.benching.series import Bench
 from energywrap.benching.terms import Terms
 from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.cli.listing import listing
+from energywrap.cli.output import onto_stdout
 from energywrap.cli.pairs import pair
 from energywrap.cli.progress import Progress
 from energywrap.console import say
@@ -104,19 +105,24 @@ def bench(
     status, why = _attempt(attempt, progress)
     found = attempt.bench()
     if status in (0, INTERRUPTED) or any(series.runs for series in found.series):
-        _show(found, targets)
+        written = _show(found, targets, keep=keep)
+        status = status or (0 if written else FAILED)
     if why is not None:
         say(why)
     raise typer.Exit(status)
 
 
 def _attempt(attempt: Trial, progress: Progress) -> tuple[int, str | None]:
-    """Measure; the status that it ends with, and why it failed."""
+    """Measure; the status that it ends with, and why it failed. Raises UserError if nothing was measured."""
     try:
         with terminable():
             attempt.run()
-    except trial.Failed as failure:
+    except (trial.Failed, UserError) as failure:
         progress.clear()
+        if isinstance(failure, UserError):
+            if not any(series.runs for series in attempt.bench().series):
+                raise
+            return FAILED, failure.line()
         return FAILED, str(failure)
     except KeyboardInterrupt:
         progress.clear()
@@ -127,24 +133,32 @@ def _attempt(attempt: Trial, progress: Progress) -> tuple[int, str | None]:
     return 0, None
 
 
-def _show(found: Bench, targets: Sequence[tuple[str, str]]) -> None:
-    """The table and the verdict, or what is wanted on stdout in its place; and the files."""
-    for kind, path in targets:
-        text = exports.EXPORTS[kind](found)
+def _show(found: Bench, targets: Sequence[tuple[str, str]], *, keep: bool) -> bool:
+    """The table or what is wanted on stdout in its place, the verdict, the files; whether all was written."""
+    texts = [(path, exports.EXPORTS[kind](found)) for kind, path in targets]
+    shown = [text for path, text in texts if path == "-"]
+    whole = onto_stdout(
+        lambda: (
+            typer.echo("".join(shown), nl=False)
+            if shown
+            else listing(exports.HEADS, exports.rows(found), dispensable=exports.LAST)
+        )
+    )
+    for line in (
+        *words.verdict(found), *words.repetitions(found), *words.idle(found.idle), *words.doubts(found),
+        *(words.kept(found) if keep else ()),
+    ):  # fmt: skip
+        say(line)
+    for path, text in texts:
         if path == "-":
-            typer.echo(text, nl=False)
             continue
         try:
             with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(text)
         except OSError as trouble:
-            raise UserError(f"cannot write {path}: {trouble.strerror or trouble}") from trouble
-    if not any(path == "-" for _, path in targets):
-        listing(exports.HEADS, exports.rows(found), dispensable=exports.LAST)
-    for line in (
-        *words.verdict(found), *words.repetitions(found), *words.idle(found.idle), *words.doubts(found)
-    ):  # fmt: skip
-        say(line)
+            say(f"cannot write {path}: {trouble.strerror or trouble}")
+            whole = False
+    return whole
 
 
 def _targets(given: dict[str, str | None]) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from energywrap import amounts, comparison, gate, stats
 from energywrap.cli import gates, green
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.history import Ledger, settings_of
+from energywrap.cli.output import onto_stdout
 from energywrap.cli.sides import runs_of
 from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE, PASS, Verdict
 from energywrap.console import say
@@ -69,7 +70,7 @@ def check(
     green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
     gates.tell(found, settings, os.environ, comment=comment, junit=junit)
     if json:
-        gates.onto_stdout(lambda: typer.echo(gates.as_json(found)))
+        onto_stdout(lambda: typer.echo(gates.as_json(found)))
     raise typer.Exit(STATUS[found.word])
 
 

@@ -14,6 +14,7 @@ from energywrap.cli import gates
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.interrupted import INTERRUPTED, terminable
 from energywrap.cli.listing import listing
+from energywrap.cli.output import onto_stdout
 from energywrap.comparison import ERROR, INCONCLUSIVE, Verdict
 from energywrap.console import say
 from energywrap.formats import compared
@@ -92,7 +93,7 @@ def ci(
     found = Gate(name, (check,), again)
     _say(check, doubts)
     gates.tell(found, settings, os.environ, comment=comment, junit=junit)
-    gates.onto_stdout(lambda: typer.echo(gates.as_json(found)) if json else _list(check))
+    onto_stdout(lambda: typer.echo(gates.as_json(found)) if json else _list(check))
     raise typer.Exit(STATUS[found.word])
 
 

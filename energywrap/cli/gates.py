@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -71,13 +71,3 @@ def tell(
 def as_json(gate: Gate) -> str:
     """The verdict for a program."""
     return json.dumps(compared.of_gate(gate), indent=2)
-
-
-def onto_stdout(write: Callable[[], None]) -> None:
-    """Write to standard output at last; a reader that has gone, or a full disk, changes no verdict."""
-    try:
-        write()
-    except OSError as trouble:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered has to go somewhere
-        if not isinstance(trouble, BrokenPipeError):
-            say(f"standard output could not be written: {trouble.strerror or trouble}")
