@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from energywrap import redact
 from energywrap.redact import REDACTED, command
 
 SECRET = "s3cr3tValue99"
