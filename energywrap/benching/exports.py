@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 HEADS = ("command", "energy", "P5 to P95", "time", "power", "energy x time", "vs best", "CO2e")
-LAST = 1  # of the columns that a narrow terminal can do without
+DROPPED = ("CO2e", "energy x time", "P5 to P95", "power")  # in a narrow terminal
 RUN_FIELDS = (
     "run_id", "round", "started_at", "repetitions", "duration_s", "energy_j", "command_j", "co2e_g", "cpu_s",
     "exit_code", "signal", "coverage", "throttled", "disturbed",

@@ -141,7 +141,7 @@ def _show(found: Bench, targets: Sequence[tuple[str, str]], *, keep: bool) -> bo
         lambda: (
             typer.echo("".join(shown), nl=False)
             if shown
-            else listing(exports.HEADS, exports.rows(found), dispensable=exports.LAST)
+            else listing(exports.HEADS, exports.rows(found), drop=exports.DROPPED, words=exports.HEADS[0])
         )
     )
     for line in (

@@ -33,7 +33,7 @@ def compare(
     if json:
         typer.echo(javascript.dumps(compared.of_comparison(found), indent=2))
         return
-    listing(compared.HEADS, [compared.row(each) for each in found.quantities])
+    listing(compared.HEADS, [compared.row(each) for each in found.quantities], drop=("p", "P5 to P95"))
     for reason in found.forbidden:
         say(f"these must not be compared: {reason}")
     for doubt in found.doubts:

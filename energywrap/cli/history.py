@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from datetime import datetime, timezone
 from typing import Annotated
@@ -20,7 +21,8 @@ from energywrap.ledger.entry import COLUMNS, Entry
 from energywrap.ledger.sql import Filter
 
 HEADS = ("id", "started", "took", "energy", "CO2e", "basis", "grade", "status", "project", "label", "command")
-LONGEST = 48  # letters of a command in the list
+DROPPED = ("basis", "grade", "status", "project", "command", "label", "CO2e", "took")  # in a narrow terminal
+LONGEST, SHORT = 48, 8  # letters of a command, and of an id for a person: the beginning of one is enough
 
 Project = Annotated[str | None, typer.Option("--project", "-p", metavar="TEXT", help="Of this project.")]
 Label = Annotated[str | None, typer.Option("--label", "-l", metavar="TEXT", help="With this label.")]
@@ -63,7 +65,8 @@ def history(
     elif csv:
         _as_csv(found)
     elif found:
-        listing(HEADS, [_row(entry) for entry in found], dispensable=4)
+        short = SHORT if sys.stdout.isatty() else None
+        listing(HEADS, [_row(entry, short) for entry in found], drop=DROPPED, words="command")
     else:
         say("no run in the ledger is like that")
 
@@ -93,11 +96,11 @@ def moment_s(option: str, text: str | None, zone: timezone | None = None) -> flo
         ) from mistake
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: Entry, letters: int | None) -> tuple[str, ...]:
     status = "?" if entry.exit_code is None else str(entry.exit_code)
     command = entry.command if len(entry.command) <= LONGEST else f"{entry.command[:LONGEST]}..."
     return (
-        entry.run_id,
+        entry.run_id[:letters],
         time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.started_at_s)),
         seconds(entry.duration_s),
         joules(entry.energy_j),
@@ -120,7 +123,6 @@ def _as_json(found: list[Entry]) -> None:
 
 def _as_csv(found: list[Entry]) -> None:
     import csv
-    import sys
 
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)

@@ -17,6 +17,7 @@ from energywrap.ledger import named
 from energywrap.ledger.sql import KEYS, Filter
 from energywrap.ledger.store import Sum
 
+DROPPED = ("CO2e, share", "time", "P10 to P90", "command's share")  # in a narrow terminal
 HEADS = ("runs", "time", "energy", "P10 to P90", "command's share", "CO2e", "CO2e, share")
 
 
@@ -54,7 +55,7 @@ def total(
     if json:
         _as_json(found)
     elif found:
-        listing((by, *HEADS), [_row(each) for each in found])
+        listing((by, *HEADS), [_row(each) for each in found], drop=DROPPED, words=by)
     else:
         say("no run in the ledger is like that")
 

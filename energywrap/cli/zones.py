@@ -69,7 +69,8 @@ def _list(found: list[CarbonIntensity]) -> None:
     listing(
         ("zone", "name", "g CO2e/kWh", "P10 to P90", "boundary", "year", "quality", "source"),
         rows,
-        dispensable=3,
+        drop=("source", "quality", "year", "boundary"),
+        words="name",
     )
     if len({zone.boundary for zone in found}) > 1:
         say("values of different boundaries cannot be compared: direct leaves out fuel supply and plants")
