@@ -74,4 +74,4 @@ def test_a_terminal_shows_ids_that_can_be_used_and_whole_numbers(width: int, tmp
     assert all(len(line) <= width for line in lines)
     assert "\u2026" not in text
     assert energywrap("show", run_id, cwd=tmp_path).status == 0
-    assert ("resnet" in text) == (width >= 60)
+    assert ("resnet" in text) == (width >= 80)
