@@ -84,13 +84,20 @@ def check(settings: Settings, folder: str) -> tuple[Target | None, Extras | None
     if settings.meter is not None:
         from energywrap.sources import meters
 
-        origin = settings.origin["meter"]
-        meters.parse(settings.meter, "--meter" if origin == "flag" else origin)
+        meters.parse(settings.meter, _where(settings, "meter"))
+    if settings.ledger is not None and not settings.no_ledger:
+        from energywrap import ledger
+
+        ledger.check(settings.ledger, _where(settings, "ledger"))
     if settings.origin["ci"] != "default":
         from energywrap import publish
 
-        publish.targets(settings.ci, "--ci" if settings.origin["ci"] == "flag" else settings.origin["ci"])
+        publish.targets(settings.ci, _where(settings, "ci"))
     return target, _asked_for(settings), _limits(settings)
+
+
+def _where(settings: Settings, name: str) -> str:
+    return f"--{name}" if settings.origin[name] == "flag" else settings.origin[name]
 
 
 def _limits(settings: Settings) -> Limits | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import comb
+
 from energywrap import stats
 from energywrap.record import record
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 ENERGY = "energy, machine"  # what decides
 FEW = 5  # runs a side: with fewer no verdict is given
+SHOWN = 4  # differences that are named
 PASS, FAIL, INCONCLUSIVE, ERROR = "pass", "fail", "inconclusive", "error"
 
 
@@ -28,6 +31,7 @@ class Quantity:
     other: float
     ratio: Ratio
     p: float | None
+    runs: tuple[int, int] | None = None  # of each side
 
 
 @record
@@ -81,7 +85,8 @@ def verdict(found: Comparison, increase: float) -> Verdict:
     change = f"{_percent(energy.ratio.value)} ({_percent(energy.ratio.low)} to {_percent(energy.ratio.high)})"
     reason = f"energy changed by {change}; {100 * increase:+.3g} % is allowed"
     if min(found.runs) < FEW:
-        return Verdict(INCONCLUSIVE, f"{change} with {min(found.runs)} of {FEW} runs that each side needs")
+        runs = "run" if min(found.runs) == 1 else "runs"
+        return Verdict(INCONCLUSIVE, f"{change} with {min(found.runs)} {runs} on a side: {FEW} are needed")
     if energy.ratio.value > 1 + increase:
         if energy.ratio.low > 1:
             return Verdict(FAIL, reason)
@@ -93,6 +98,8 @@ def verdict(found: Comparison, increase: float) -> Verdict:
 
 def differs(quantity: Quantity) -> bool | None:
     """Whether a difference is shown; None where too few runs could ever show one."""
+    if quantity.runs is not None and 2 / comb(sum(quantity.runs), quantity.runs[0]) >= ALPHA:
+        return None  # of all orders of the runs even the two most extreme ones are too likely
     if quantity.p is None or quantity.ratio.low == quantity.ratio.high:
         return None
     return quantity.p < ALPHA and not quantity.ratio.low <= 1 <= quantity.ratio.high
@@ -117,6 +124,7 @@ def _quantity(
         other=stats.median(right),
         ratio=stats.ratio(left, right),
         p=stats.mann_whitney(left, right) if min(len(left), len(right)) > 1 else None,
+        runs=(len(left), len(right)),
     )
 
 
@@ -143,19 +151,20 @@ def _power_w(report: RunReport) -> float | None:
 
 def _forbidden(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:
     """Differences that make a comparison of energies meaningless."""
-    checks: list[tuple[str, Callable[[RunReport], object]]] = [
-        ("machines", lambda report: (report.host.name_hash, report.host.cpu, report.host.logical_cpus)),
-        ("bases of energy", lambda report: sorted({part.basis for part in report.components})),
-        (
-            "parts measured",
-            lambda report: sorted((part.component, part.source) for part in report.components),
-        ),
+    runs = (*one, *other)
+    found = []
+    if len({(run.host.name_hash, run.host.cpu, run.host.logical_cpus) for run in runs}) > 1:
+        found.append("the runs are of different machines")
+    if len({tuple(sorted({part.basis for part in run.components})) for run in runs}) > 1:
+        found.append("the runs are of different bases of energy")
+    parts: list[set[str]] = [
+        {f"{part.component} by {part.source}" for part in run.components} for run in runs
     ]
-    return [
-        f"the runs are of different {what}"
-        for what, of in checks
-        if len({str(of(report)) for report in (*one, *other)}) > 1
-    ]
+    if any(each != parts[0] for each in parts):
+        apart = sorted(set[str]().union(*parts) - parts[0].intersection(*parts))
+        more = f" and {len(apart) - SHOWN} more" if len(apart) > SHOWN else ""
+        found.append(f"not all runs have {', '.join(apart[:SHOWN])}{more}")
+    return found
 
 
 def _doubts(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:

@@ -80,7 +80,7 @@ def _server(sockets: int, memory_gb: float) -> Made:
     bare_kg = whole.kg - SERVER_GB * ram.kg + (sockets - SERVER_SOCKETS) * socket.kg
     plural = "s" if sockets > 1 else ""
     return Made(
-        what=f"server with {sockets} socket{plural} and {memory_gb:.0f} GB",
+        what=f"server with {sockets} socket{plural} and {memory_gb:.0f} GB of memory",
         kg=bare_kg + memory_gb * ram.kg,
         low_kg=bare_kg * spread.low_kg / spread.kg + memory_gb * ram.low_kg,
         high_kg=bare_kg * spread.high_kg / spread.kg + memory_gb * ram.high_kg,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import erf, sqrt
 
 from energywrap import stats
+from energywrap.benching.series import failed
 from energywrap.comparison import Quantity, differs
 from energywrap.record import record
 
@@ -59,12 +60,16 @@ def values(series: Series, name: str) -> list[float] | None:
 
 
 def best(bench: Bench, name: str) -> Series | None:
-    """The command with the least median of a quantity; None where a command that ran lacks it."""
+    """The command with the least median of a quantity; None where a command that ran lacks it.
+
+    One that failed is best in nothing, unless all did: what did not work has no price.
+    """
     ran = [(each, values(each, name)) for each in bench.series if each.runs]
     known = [(each, found) for each, found in ran if found is not None]
     if not known or len(known) < len(ran):
         return None
-    return min(known, key=lambda pair: stats.median(pair[1]))[0]
+    worked = [pair for pair in known if not any(failed(run) for run in pair[0].runs)]
+    return min(worked or known, key=lambda pair: stats.median(pair[1]))[0]
 
 
 def difference(one: Series, other: Series, name: str) -> bool | None:

@@ -62,6 +62,8 @@ def commands(
     lines: Sequence[str], values: Mapping[str, tuple[str, ...]], hooks: Hooks, *, shell: bool = True
 ) -> tuple[Command, ...]:
     """Every line with every combination of the parameters that it or its hooks use. Raises UserError."""
+    if not all(line.strip() for line in lines):
+        raise UserError("a command is empty", "give a shell line")
     used = [tuple(name for name in _used(line, hooks) if name in values) for line in lines]
     idle = [name for name in values if not any(name in names for names in used)]
     if idle:

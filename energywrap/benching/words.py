@@ -26,6 +26,9 @@ def verdict(bench: Bench) -> list[str]:
     ran = [each for each in bench.series if each.runs]
     if len(ran) < 2:
         return []
+    worked = [each for each in ran if not any(failed(run) for run in each.runs)]
+    if 0 < len(worked) < len(ran):
+        ran = worked  # the others are named among the doubts
     found = {name: figures.best(bench, name) for name, _ in QUANTITIES}
     lines = [_best(title, name, found[name], ran) for name, title in QUANTITIES]
     frugal, fast = found["energy_j"], found["duration_s"]

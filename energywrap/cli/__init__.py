@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -118,12 +119,22 @@ def main(arguments: Sequence[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
+def _unknown_command(message: str) -> str | None:
+    """The word that was taken for a command of ours, by click's own message."""
+    before, quote, rest = message.partition("No such command '")
+    return rest.partition("'")[0] if quote and not before else None
+
+
 def _usage(mistake: Exception) -> int:
     """typer's own words on one line; its help for no arguments is no mistake of its own."""
     message = getattr(mistake, "format_message", lambda: str(mistake))()
     if type(mistake).__name__ == "NoArgsIsHelpError":
         typer.echo(message)
     else:
+        word = getattr(mistake, "ctx", None) and _unknown_command(message)
+        if word and shutil.which(word):
+            say(f"{word!r} is no command of energywrap; to measure it: energywrap run {word} ...")
+            return USAGE_ERROR
         path = getattr(getattr(mistake, "ctx", None), "command_path", None) or "energywrap"
         say(" ".join(message.split()).rstrip(".") + f"; see `{path} --help`")
     return USAGE_ERROR

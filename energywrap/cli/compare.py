@@ -15,6 +15,8 @@ from energywrap.comparison import Quantity
 from energywrap.console import say
 from energywrap.formats import compared
 
+LEAST = 4  # runs a side: the rank test of 3 against 3 has p = 0.1 at best
+
 
 def compare(
     one: Annotated[
@@ -40,14 +42,15 @@ def compare(
         say(doubt)
     energy = next((each for each in found.quantities if each.name == comparison.ENERGY), None)
     if energy is not None and not found.forbidden:
-        say(_words(energy))
+        say(_words(energy, found.runs))
 
 
-def _words(energy: Quantity) -> str:
+def _words(energy: Quantity, runs: tuple[int, int]) -> str:
     change = 100 * (energy.ratio.value - 1)
+    used = f"B used {abs(change):.3g} % {'less' if change < 0 else 'more'} energy"
     shown = comparison.differs(energy)
+    if shown is None and min(runs) == 1:
+        return f"{used}; with one run a side nobody can say whether that is chance"
     if shown is None:
-        return f"B used {change:+.3g} % energy; with one run a side nobody can say whether that is chance"
-    if not shown:
-        return f"no difference in energy is shown ({change:+.3g} %)"
-    return f"B used {change:+.3g} % energy"
+        return f"{used}; {runs[0]} and {runs[1]} runs can show no difference: {LEAST} of each are enough"
+    return used if shown else f"no difference in energy is shown ({change:+.3g} %)"

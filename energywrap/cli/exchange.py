@@ -42,7 +42,7 @@ def take(
             other += [(_possible(each, path), None) for each in codecarbon.read(text.splitlines(), path)]
         else:
             found += _reports(text, path)
-    store = named.opened(settings_of(ledger), os.environ)
+    store = named.opened(settings_of(ledger), os.environ, new=True)
     try:
         added = store.add(found) + store.add(other, grown=True)
     finally:
@@ -137,6 +137,8 @@ def prune(
             say(f"{store.prune(moment)} runs are forgotten")
         else:
             count = len(store.history(Filter(until_s=moment)))
-            say(f"{count} runs would be forgotten; say so with --yes")
+            say(
+                f"{count} runs would be forgotten; say so with --yes" if count else "no run is as old as that"
+            )
     finally:
         store.close()

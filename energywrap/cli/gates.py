@@ -32,13 +32,13 @@ Junit = Annotated[
 
 
 def part(text: str) -> float:
-    """A part of 1 from "5%" or "0.05". Raises UserError."""
-    word = text.strip()
+    """A part of 1 from "5%". Raises UserError: a bare 5 might be 5 % or five times as much."""
+    number, sign, rest = text.strip().partition("%")
     try:
-        value = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+        value = float(number) / 100
     except ValueError:
         value = -1.0
-    if not 0 <= value < 100:
+    if not sign or rest or not 0 <= value < 100:
         raise UserError(f"--max-increase {text!r} is no percentage", "write it like 5%")
     return value
 

@@ -21,7 +21,7 @@ from energywrap.ledger.entry import COLUMNS, Entry
 from energywrap.ledger.sql import Filter
 
 HEADS = ("id", "started", "took", "energy", "CO2e", "basis", "grade", "status", "project", "label", "command")
-DROPPED = ("basis", "grade", "status", "project", "command", "label", "CO2e", "took")  # in a narrow terminal
+DROPPED = ("basis", "grade", "project", "command", "CO2e", "took", "label", "status")  # in a narrow terminal
 LONGEST, SHORT = 48, 8  # letters of a command, and of an id for a person: the beginning of one is enough
 
 Project = Annotated[str | None, typer.Option("--project", "-p", metavar="TEXT", help="Of this project.")]

@@ -37,6 +37,9 @@ def listing(
     for row in rows:
         table.add_row(*(Text(row[index]) for index in shown))
     console.print(table)
+    gone = [head for index, head in enumerate(heads) if index not in shown]
+    if gone:
+        console.print(Text(f"no room for: {', '.join(gone)}", style="dim"))
 
 
 def fitting(

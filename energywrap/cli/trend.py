@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import timezone
 from typing import Annotated
 
@@ -23,7 +24,7 @@ AMOUNTS = {
     "time": ("duration_s", seconds),
     "runs": ("runs", lambda value: f"{value:.0f}"),
 }
-NARROWEST, WIDEST, WORDS = 40, 120, 28  # columns; what stands before and after a bar takes so many
+WIDEST = 120  # columns
 
 
 def trend(
@@ -65,13 +66,16 @@ def plot(found: list[Sum], of: str, width: int) -> list[str]:
     name, words = AMOUNTS[of]
     values = [getattr(each, name) for each in found]
     most = max((value for value in values if value is not None), default=0.0) or 1.0
-    room = min(WIDEST, max(NARROWEST, width)) - WORDS
+    ends = ["" if of == "runs" else f" {each.runs} run{'' if each.runs == 1 else 's'}" for each in found]
+    heads = [f"{each.key:10} {_shown(value, words):>9} " for each, value in zip(found, values)]
+    taken = max((len(head) + len(end) for head, end in zip(heads, ends)), default=0)
+    room = max(1, min(WIDEST, width) - taken)
     lines = []
-    for each, value in zip(found, values, strict=True):
+    for head, value, end in zip(heads, values, ends):
         bar = "?" if value is None else "#" * max(1 if value else 0, round(room * value / most))
-        shown = "-" if value is None else words(value)
-        runs = "run" if each.runs == 1 else "runs"
-        lines.append(
-            f"{each.key:10} {shown:>9} {bar} {'' if of == 'runs' else f'{each.runs} {runs}'}".rstrip()
-        )
+        lines.append(f"{head}{bar}{end}".rstrip())
     return lines
+
+
+def _shown(value: float | None, words: Callable[[float], str]) -> str:
+    return "-" if value is None else words(value)

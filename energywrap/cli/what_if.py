@@ -12,6 +12,7 @@ import typer
 from energywrap import config, what_if
 from energywrap.cli.listing import listing
 from energywrap.console import say
+from energywrap.emitted import emitted
 from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.formats.quantities import grams, joules, seconds
@@ -121,7 +122,7 @@ def _show(before: RunReport, after: RunReport, repeat: float) -> None:
     for scope, name in (("machine", "machine"), ("command", "command's share")):
         one, other = before.scopes[scope], after.scopes[scope]
         rows.append(_row(f"energy, {name}", one.energy_j, other.energy_j, joules))
-        rows.append(_row(f"CO2e, {name}", one.co2e_g, other.co2e_g, grams))
+        rows.append(_row(f"CO2e, {name}", emitted(before, scope)[0], emitted(after, scope)[0], grams))
     for line in after.footprint:
         if line.scope == "machine" and line.name.startswith("embodied"):
             old = sum(x.value for x in before.footprint if (x.scope, x.name) == (line.scope, line.name))

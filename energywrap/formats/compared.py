@@ -22,7 +22,7 @@ def row(found: Quantity) -> tuple[str, ...]:
         amount(found.one, found.unit),
         amount(found.other, found.unit),
         f"{found.ratio.value:.4g}",
-        f"{found.ratio.low:.4g} to {found.ratio.high:.4g}",
+        f"{found.ratio.low:.4g} to {found.ratio.high:.4g}" if found.p is not None else "-",
         "-" if found.p is None else f"{found.p:.2g}",
         difference(found),
     )

@@ -113,7 +113,8 @@ def parse(source: str, where: str) -> RunReport:
     try:
         document = json.loads(source, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as err:
-        raise UserError(f"{where} is not JSON: {err}") from err
+        hint = "it is empty" if not source.strip() else "it is cut off, or no report: is it the right file?"
+        raise UserError(f"{where} is not JSON: {err}", hint) from err
     if not isinstance(document, dict) or "schema_version" not in document:
         raise UserError(f"{where} is not a report of energywrap: it has no schema_version")
     if document["schema_version"] != SCHEMA_VERSION:

@@ -54,6 +54,29 @@ def inbox(settings: Settings, environ: Mapping[str, str]) -> str | None:
     return os.path.join(state, INBOX, name)
 
 
+def check(named: str, where: str) -> None:
+    """Refuse a ledger that cannot be written: no folder, or not ours. Raises UserError."""
+    if named.startswith(URLS):
+        return
+    if "://" in named:
+        raise UserError(f"{where}: {redact.address(named)} is no ledger", "a file, or postgresql://...")
+    folder = os.path.dirname(named)
+    if not os.path.isdir(folder):
+        raise UserError(f"{where}: there is no folder {folder}", "make it first")
+    if os.path.isdir(named) or not os.access(named if os.path.exists(named) else folder, os.W_OK):
+        raise UserError(f"{where}: {named} cannot be written", "name a file that can")
+
+
+def exists(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether the ledger is there, or reports wait for it; of a server nobody knows."""
+    from energywrap.ledger import waiting
+
+    named = settings.ledger
+    if named is None or named.startswith(URLS) or os.path.exists(named):
+        return True
+    return next(waiting.bunches(inbox(settings, environ) or "", 1), None) is not None
+
+
 def _same(one: str, other: str) -> bool:
     return not one.startswith(URLS) and os.path.realpath(one) == os.path.realpath(other)
 
@@ -120,7 +143,8 @@ def keep(
 ) -> str | None:
     """Record a run; what to tell the user of it, if anything. Raises UserError where it cannot be kept."""
     put(text, run_id, settings, environ)
-    if duration_s < LONG_S or _silent_lately(settings, environ):
+    far = settings.ledger is not None and settings.ledger.startswith(URLS)
+    if duration_s < LONG_S or (far and _silent_lately(settings, environ)):
         return None
     try:
         _take_in_a_few(settings, environ)

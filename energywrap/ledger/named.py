@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 LAST = "last"
 
 
-def opened(settings: Settings, environ: Mapping[str, str]) -> Store:
-    """The ledger with everything taken in that has waited. Raises UserError."""
+def opened(settings: Settings, environ: Mapping[str, str], *, new: bool = False) -> Store:
+    """The ledger with everything taken in that has waited; a new one only if wanted. Raises UserError."""
+    if settings.ledger is not None:
+        ledger.check(settings.ledger, "the ledger")
+        if not new and not ledger.exists(settings, environ):
+            raise UserError(f"there is no ledger {settings.ledger}", "`energywrap run --ledger` makes one")
     store = ledger.open_store(settings, environ)
     ledger.take_in(store, settings, environ)
     return store
@@ -62,6 +66,7 @@ def _hexadecimal(name: str) -> str:
     key = name.strip().lower()
     if not key or any(letter not in "0123456789abcdef" for letter in key):
         raise UserError(
-            f"{name!r} is no run: neither a file, nor an id", "an id, its beginning, last, last~2, or a file"
+            f"{name!r} is no run: neither a file, nor an id",
+            "give an id, its beginning, last, last~2, a file, or label=NAME",
         )
     return key

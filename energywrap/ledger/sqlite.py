@@ -97,5 +97,7 @@ class Sqlite:
 
 
 def _unusable(path: str, err: Exception) -> UserError:
-    cure = "move it away, or use another with --ledger"
-    return UserError(f"the ledger {path} cannot be opened: {err}", cure)
+    why = err.strerror if isinstance(err, OSError) else str(err)
+    denied = isinstance(err, PermissionError) or "unable to open" in str(err)
+    cure = "make its folder writable" if denied else "move it away"
+    return UserError(f"the ledger {path} cannot be opened: {why}", f"{cure}, or use another with --ledger")
