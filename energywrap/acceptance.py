@@ -42,6 +42,12 @@ class Accepted:
     limits: Limits | None  # what the run may use
     waited: str | None  # what waiting for a green hour has come to
 
+    @property
+    def heir(self) -> str:
+        """The run that one inside this is a part of: the outer one's where no ledger gets this one."""
+        outer = os.environ.get("ENERGYWRAP_RUN")
+        return outer if outer and self.settings.no_ledger else self.run_id
+
 
 def accept(given: Mapping[str, str], environ: Mapping[str, str]) -> Accepted:
     """Refuse everything that the user can get wrong, then measure and wait as far as that is wanted.

@@ -105,7 +105,7 @@ def run(given: Mapping[str, str], words: Sequence[str]) -> Outcome:
     tee = ours.attempt(lambda: listen(accepted))
     leash = ours.attempt(lambda: hold(accepted))
     alone = accepted.settings.no_die_with_parent
-    child = runner.spawn(words, signals, accepted.run_id, die_with_parent=not alone)
+    child = runner.spawn(words, signals, accepted.heir, die_with_parent=not alone)
     if tee is not None:
         tee.started()
     meter = ours.attempt(lambda: accounting.watch(child.pid))

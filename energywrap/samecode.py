@@ -23,7 +23,10 @@ INSTALLED = (
 SEARCHED = ("PYTHONPATH", "NODE_PATH", "LD_LIBRARY_PATH", "RUBYLIB", "PERL5LIB")
 APART = r"\s\"';:,=()<>|&"  # what separates a path from what stands around it
 PATH = re.compile(rf"(?:^|[{APART}])[^/{APART}]*(/[^{APART}]*)")
-VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
+ASSIGNED = re.compile(r"(?:^|[\s;&|])([A-Za-z_][A-Za-z0-9_]*)=")
+HOME = re.compile(rf"(^|[{APART}])~(?=/)")
+OWN = re.compile(r"HOME|TMPDIR|XDG_\w+|\w+_HOME|VIRTUAL_ENV")  # the user's, wherever they lie
 ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")  # what is in such a folder is installed, and not the project's
 # what installs each side's own package: pip and uv with -e or a folder, and what works in a project's folder
 INSTALLING = re.compile(
@@ -33,35 +36,48 @@ INSTALLING = re.compile(
 
 
 def environment(environ: Mapping[str, str], moved: Mapping[str, str]) -> dict[str, str]:
-    """The base's environment: variables that hold one of these folders hold what it has become there.
+    """The base's environment: what leads into one of these folders leads into what it has become there.
 
-    So do CI systems' GITHUB_WORKSPACE, CI_PROJECT_DIR and the like, and the shell's PWD.
+    So do CI systems' GITHUB_WORKSPACE, CI_PROJECT_DIR and the like, the shell's PWD, and what PATH or
+    PYTHONPATH have of the checkout. What the base has not (data, installed environments) stays as it is.
     """
-    places = {os.path.realpath(old): new for old, new in moved.items()}
     return {
-        name: places.get(os.path.realpath(value), value) if os.path.isabs(value) else value
+        name: value
+        if OWN.fullmatch(name)
+        else os.pathsep.join(_moved(part, moved) for part in value.split(os.pathsep))
         for name, value in environ.items()
     }
+
+
+def _moved(path: str, moved: Mapping[str, str]) -> str:
+    """A path as it is on the base's side, if there is such a one."""
+    if not os.path.isabs(path) or _installed(path, next(iter(moved))):
+        return path
+    real = os.path.realpath(path)
+    for old, new in moved.items():
+        inner = os.path.relpath(real, os.path.realpath(old))
+        there = os.path.normpath(os.path.join(new, inner))
+        if not inner.startswith(os.pardir) and os.path.exists(there):
+            return there
+    return path
 
 
 def doubts(
     command: Sequence[str], prepare: str | None, environ: Mapping[str, str], root: str
 ) -> tuple[str, ...]:
-    """Why the base may run what is this checkout's. Raises UserError where it certainly would.
-
-    `environ` is the base's, as `environment` gives it.
-    """
+    """Why the base may run what is this checkout's. Raises UserError where it certainly would."""
     found = []
-    said = [*(("the command", word) for word in command), ("--prepare", prepare or "")]
-    used = {name for _, text in said for name in VARIABLE.findall(text)}
-    said += [(name, environ.get(name, "")) for name in sorted({*SEARCHED, *used})]
-    for where, text in said:
-        for path in _inside(text, root):
+    for where, text in (*(("the command", word) for word in command), ("--prepare", prepare or "")):
+        for path in _inside(_expanded(text, environ, root), root):
             if _tracked(path, root):
                 raise UserError(
                     f"{where} names {path}: the base would take this checkout's", "name it from this folder"
                 )
             found.append(f"{where} names {path}, which the base takes from this checkout as well")
+    for name in SEARCHED:
+        for path in _inside(environ.get(name, ""), root):
+            if not _tracked(path, root):
+                found.append(f"{name} names {path}, which the base takes from this checkout as well")
     found += _programs(command[0], environ, root)
     names = _editable(command[0], environ, root)
     if names and not INSTALLING.search(prepare or ""):
@@ -72,22 +88,36 @@ def doubts(
     return tuple(dict.fromkeys(found))
 
 
+def _expanded(text: str, environ: Mapping[str, str], root: str) -> str:
+    """A text of a shell with what variables hold, but for those that the base gets its own of."""
+    assigned = set(ASSIGNED.findall(text))
+
+    def value(match: re.Match[str]) -> str:
+        name, held = match[1], environ.get(match[1], "")
+        own = not OWN.fullmatch(name) and any(_tracked(path, root) for path in _inside(held, root))
+        return match[0] if name in assigned or own or not held else held
+
+    home = environ.get("HOME", "~")
+    return VARIABLE.sub(value, HOME.sub(lambda match: match[1] + home, text))
+
+
 def _programs(program: str, environ: Mapping[str, str], root: str) -> Iterator[str]:
-    """Doubts about the program that PATH leads to. Raises UserError where it is the project's own."""
+    """A doubt about the program that PATH leads to, where the base has none of its own."""
     found = shutil.which(program, path=environ.get("PATH")) if os.sep not in program else None
-    if found is None or not os.path.isabs(found) or not list(_inside(found, root)):
-        return
-    if _tracked(found, root):
-        raise UserError(
-            f"PATH leads to {found}: the base would run this checkout's", "name the program from this folder"
-        )
-    yield f"PATH leads to {found}, which the base runs from this checkout as well"
+    inside = found is not None and os.path.isabs(found) and bool(list(_inside(found, root)))
+    if found is not None and inside and not _tracked(os.path.dirname(found), root):
+        yield f"PATH leads to {found}, which the base runs from this checkout as well"
 
 
 def _inside(text: str, root: str) -> Iterator[str]:
     """The paths in a text that lead into the checkout from anywhere, but for installed environments."""
     real = os.path.realpath(root)
-    for path in PATH.findall(text):
+    found = dict.fromkeys(PATH.findall(text))
+    for base in (root, real):  # whose own letters may be what separates paths elsewhere
+        for match in re.finditer(rf"{re.escape(base)}(?=/|$|[{APART}])[^{APART}]*", text):
+            before = re.split(f"[{APART}]", text[: match.start()])[-1]
+            found.update({} if "/" in before else {match[0]: None})
+    for path in found:
         there = os.path.realpath(path)
         if (there == real or there.startswith(os.path.join(real, ""))) and not _installed(path, real):
             yield path
@@ -95,11 +125,13 @@ def _inside(text: str, root: str) -> Iterator[str]:
 
 def _installed(path: str, root: str) -> bool:
     """Whether a path leads into an environment that lies in the checkout."""
-    here = os.path.realpath(os.path.dirname(path))  # a program in there may be a link to one elsewhere
-    while len(here) > len(root):
-        if any(os.path.exists(os.path.join(here, name)) for name in ENVIRONMENTS):
-            return True
-        here = os.path.dirname(here)
+    real = os.path.realpath(root)
+    for start in (path, os.path.dirname(path)):  # a program in there may be a link to one elsewhere
+        here = os.path.realpath(start)
+        while len(here) > len(real):
+            if any(os.path.exists(os.path.join(here, name)) for name in ENVIRONMENTS):
+                return here.startswith(os.path.join(real, ""))
+            here = os.path.dirname(here)
     return False
 
 

@@ -94,7 +94,7 @@ class Trial:
             # one run alone says little of a thousand: look once more, unless that is enough
             settled = settled or wanted == self._times[number] or self._times[number] > 1
             self._times[number] = wanted
-        if warmed and not terms.warmup and self._times[number] == 1:
+        if warmed and not terms.warmup and self._times[number] == 1 and not terms.keep:
             self._first[number] = run  # nothing was changed by it: a long command is not run once in vain
 
     def _one(self, number: int, round_: int, *, counts: bool = False) -> Run:

@@ -66,6 +66,7 @@ def alternating(
         strays.end(before)
         if last == 0 and _prepare(sides[1]) and whole:
             say(f"--prepare failed at last on {sides[1].name}: what it installs may be the base's")
+        strays.end(before)
     return found
 
 

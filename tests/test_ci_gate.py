@@ -83,7 +83,7 @@ def test_too_few_runs_are_inconclusive(repository: Path) -> None:
     done = gate(repository, "-n", "1", "--", "true")
 
     assert done.status == 3
-    assert "with 1 of 5 runs that each side needs" in done.err
+    assert "with 1 run on a side: 5 are needed" in done.err
 
 
 def test_each_side_runs_in_its_own_checkout_and_is_prepared_there(repository: Path) -> None:
@@ -228,7 +228,6 @@ def test_a_clone_without_a_main_of_its_own_goes_by_the_origins(repository: Path)
         ("python3", "{}/../project/work.py"),
         ("python3", "/{}/work.py"),
         ("python3", "{}/../link/work.py"),
-        ("sh", "-c", "python3 $WORK/../work.py"),
     ],
 )
 def test_a_path_into_this_checkout_is_refused(words: tuple[str, ...], repository: Path) -> None:
@@ -237,29 +236,73 @@ def test_a_path_into_this_checkout_is_refused(words: tuple[str, ...], repository
     (repository / "sub/one.py").touch()
     git(repository, "add", ".")
     words = tuple(word.format(repository) for word in words)
-    done = energywrap("ci", "--", *words, cwd=repository, changes={"WORK": f"{repository}/sub"})
+    done = gate(repository, "--", *words)
 
     assert done.status == 2
     assert "the base would take this checkout's; name it from this folder" in done.complaint
 
 
-def test_so_is_one_of_prepare_of_pythonpath_and_of_path(repository: Path) -> None:
+def test_so_is_one_of_prepare_and_one_that_a_shell_finds(repository: Path) -> None:
+    line = f"cp {repository}/work.py ."
+    assert "--prepare names" in gate(repository, "--prepare", line, "--", "true").complaint
+    home = {"HOME": str(repository.parent)}
+    for script in ("sh ~/project/work.py", "sh $HOME/project/work.py"):
+        done = energywrap("ci", "--", "sh", "-c", script, cwd=repository, changes=home)
+        assert "the base would take this checkout's" in done.complaint
+    assigned = ("sh", "-c", "HOME=/x; cat $HOME/project/work.py || true")
+    assert energywrap("ci", "-n", "1", "--", *assigned, cwd=repository, changes=home).status == 3
+
+
+def test_a_checkout_of_any_name_is_seen(repository: Path) -> None:
+    odd = repository.rename(repository.parent / "my 'own' project: 1")
+
+    assert "the base would take this checkout's" in gate(odd, "--", "python3", f"{odd}/work.py").complaint
+
+
+def test_a_path_of_programs_and_modules_leads_into_the_base_there(repository: Path) -> None:
+    tools = {
+        "bin/tool": "#!/bin/sh\necho {} >> $SEEN; python3 -c 'import module'\n",
+        "lib/module.py": "import os; print('module {}', file=open(os.environ['SEEN'], 'a'))\n",
+    }
+    for name, text in tools.items():
+        path = repository / name
+        path.parent.mkdir()
+        path.write_text(text.format("old"))
+        path.chmod(0o755)
+    git(repository, "add", ".")
+    git(repository, "commit", "-q", "-m", "tools")
+    git(repository, "branch", "-q", "-f", "main")
+    for path in (repository / "bin/tool", repository / "lib/module.py"):
+        path.write_text(path.read_text().replace("old", "new"))
+    seen = repository.parent / "seen"
+    changes = {"SEEN": str(seen), "PATH": f"{repository}/bin:{os.environ['PATH']}",
+               "PYTHONPATH": f"{repository}/lib", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    for command in (("tool",), ("sh", "-c", "tool")):
+        words = ("ci", "-n", "1", "--warmup", "0", "--", *command)
+        done = energywrap(*words, cwd=repository, changes=changes)
+        assert done.status == 3, done.err
+        assert "from this checkout as well" not in done.err
+    assert seen.read_text().split("\n")[:-1] == ["old", "module old", "new", "module new"] * 2
+
+
+def test_a_program_that_was_built_here_is_a_doubt(repository: Path) -> None:
     (repository / "bin").mkdir()
     (repository / "bin/tool").write_text("#!/bin/sh\n")
     (repository / "bin/tool").chmod(0o755)
     path = {"PATH": f"{repository}/bin:{os.environ['PATH']}"}
     built = energywrap("ci", "-n", "1", "--warmup", "0", "--", "tool", cwd=repository, changes=path)
-    git(repository, "add", ".")
 
-    assert (
-        "--prepare names"
-        in gate(repository, "--prepare", f"cp {repository}/work.py .", "--", "true").complaint
-    )
-    names = {"PYTHONPATH": f"/nonexistent:{repository}"}
-    assert "PYTHONPATH names" in energywrap("ci", "--", "true", cwd=repository, changes=names).complaint
-    assert "PATH leads to" in energywrap("ci", "--", "tool", cwd=repository, changes=path).complaint
     assert "which the base runs from this checkout as well" in built.err
     assert built.status == 3
+
+
+def test_a_home_in_the_checkout_stays_the_users(repository: Path) -> None:
+    """As in a CI agent whose home is its workspace: the runs of both sides are of one machine and ledger."""
+    words = ("ci", "-z", "FR", "-n", "5", "--warmup", "0", "--keep", "--", "true")
+    done = energywrap(*words, cwd=repository)  # the tests' own home is the folder that they start in
+
+    assert "different machines" not in done.err
+    assert len(json.loads(energywrap("history", "--json", cwd=repository).out)) == 10
 
 
 def test_a_path_to_data_is_a_doubt_and_one_into_an_environment_none(repository: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_server_of_the_tables_kind_is_the_tables_server(tmp_path: Path) -> Non
     assert found.kg == pytest.approx(float(table("server-2s")["kg_co2e"]))
     assert found.years == 4
     assert found.low_kg < found.kg < found.high_kg
-    assert found.what == "server with 2 sockets and 256 GB"
+    assert found.what == "server with 2 sockets and 256 GB of memory"
 
 
 def test_more_memory_and_more_sockets_are_more_to_make(tmp_path: Path) -> None:

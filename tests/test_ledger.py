@@ -428,25 +428,87 @@ def test_a_ledger_of_an_older_version_is_brought_up_to_date(url: str, real: RunR
         opened.close()
 
 
+def at(real: RunReport, number: int, start: int, seconds: float, **changes: object) -> RunReport:
+    """A run that starts so many seconds after noon."""
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOON + start))
+    return replace(real, run_id=f"{number:016x}", started_at=started, duration_s=seconds, **changes)
+
+
+def came_to(store: Store, by: str = "project", **given: object) -> tuple[int, float]:
+    found = store.totals(by, replace(Filter(), **given))
+    return sum(each.runs for each in found), round(sum(each.duration_s for each in found), 9)
+
+
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 1, 3), (2, 3, 1)])
 def test_a_run_inside_another_is_in_no_sum_twice(
     order: tuple[int, ...], store: Store, real: RunReport
 ) -> None:
-    """3 is in 2, and 2 in 1: whichever comes first, only 1 is counted; 3 again once 1 and 2 are forgotten."""
-    parents = {1: None, 2: f"{1:016x}", 3: f"{2:016x}"}
+    """3 is in 2, and 2 in 1: whichever comes first, only 1 is counted; the others once 1 is forgotten."""
+    whole = {
+        1: at(real, 1, 0, 100.0),
+        2: at(real, 2, 10, 80.0, parent_run=f"{1:016x}"),
+        3: at(real, 3, 20, 60.0, parent_run=f"{2:016x}"),
+    }
     for number in order:
-        added(store, run(real, number, parent_run=parents[number], duration_s=10.0 - number))
-    added(store, run(real, 2000, duration_s=1.0))
+        added(store, whole[number])
+    added(store, at(real, 4, 200_000, 1.0))
 
-    def sums() -> tuple[int, float]:
-        (found,) = store.totals("project", EVERYTHING)
-        return found.runs, round(found.duration_s, 9)
-
-    assert sums() == (2, 10.0)
-    assert sum(each.runs for each in store.totals("day", EVERYTHING)) == 2
+    assert [came_to(store, by) for by in ("project", "label", "host", "day")] == [(2, 101.0)] * 4
     assert len(store.history(EVERYTHING)) == 4
-    assert store.prune(NOON + 60 * 2.5) == 2
-    assert sums() == (2, 8.0)
+    assert store.prune(NOON + 5) == 1
+    assert came_to(store) == (2, 81.0)
+    assert store.prune(NOON + 15) == 1
+    assert [came_to(store, by) for by in ("project", "day")] == [(2, 61.0)] * 2
+
+
+def test_what_is_asked_for_by_the_inner_runs_own_label_is_there(store: Store, real: RunReport) -> None:
+    added(store, at(real, 1, 0, 100.0, label="pipeline"))
+    added(store, at(real, 2, 10, 80.0, label="train", parent_run=f"{1:016x}"))
+
+    assert came_to(store, label="train") == (1, 80.0)
+    assert came_to(store, label="pipeline") == (1, 100.0)
+    assert came_to(store, "label") == (2, 180.0)  # each label by itself
+    assert came_to(store, "project") == came_to(store, "month") == (1, 100.0)
+
+
+@pytest.mark.parametrize("start", [-50, 90, 200])
+def test_a_run_that_its_parent_has_not_seen_to_its_end_counts_itself(
+    start: int, store: Store, real: RunReport
+) -> None:
+    """What a run has left behind, or sent elsewhere, is not in its energy."""
+    added(store, at(real, 2, start, 30.0, parent_run=f"{1:016x}"))
+    added(store, at(real, 1, 0, 100.0))
+
+    assert came_to(store) == (2, 130.0)
+
+
+def test_a_run_on_another_machine_counts_itself(store: Store, real: RunReport) -> None:
+    there = replace(real, host=replace(real.host, name_hash="0" * 16))
+    added(store, at(real, 1, 0, 100.0), at(there, 2, 10, 30.0, parent_run=f"{1:016x}"))
+
+    assert came_to(store) == (2, 130.0)
+
+
+def test_a_run_that_grows_takes_its_inner_ones_along(store: Store, real: RunReport) -> None:
+    short, inner = at(real, 1, 0, 100.0), at(real, 2, 10, 80.0, parent_run=f"{1:016x}")
+    added(store, short, inner)
+    longer = entry.of_report(replace(short, duration_s=200.0))
+    for _ in range(2):
+        store.add([(longer, None)], grown=True)
+
+    assert came_to(store) == (1, 200.0)
+    assert len(store.history(EVERYTHING)) == 2
+
+
+def test_a_run_in_one_without_a_ledger_is_a_part_of_the_one_around(tmp_path: Path) -> None:
+    wrapped = wrap(tmp_path)
+    inner = (*START, "run", "-q", "-l", "inner", "sleep", "0.1")
+    wrapped("-l", "outer", *START, "run", "-q", "--no-ledger", *inner)
+    found = {run["label"]: run for run in json.loads(ask(wrapped, "history", "--json"))}
+    (total,) = json.loads(ask(wrapped, "total", "--json"))
+
+    assert found["inner"]["parent"] == found["outer"]["run_id"]
+    assert total["runs"] == 1
 
 
 def test_a_run_inside_one_that_is_not_kept_counts_itself(store: Store, real: RunReport) -> None:
@@ -753,7 +815,7 @@ def test_an_export_can_be_taken_in_again_and_has_codecarbons_columns(tmp_path: P
         (("show", "abc"), "is the id of no run"),
         (("export", "--format", "xml"), "--format 'xml' is none"),
         (("prune", "--before", "never"), "--before 'never' is no time"),
-        (("history", "--ledger", "/proc/nowhere/x.db"), "cannot be opened"),
+        (("history", "--ledger", "/proc/nowhere/x.db"), "there is no folder"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line_and_status_2(

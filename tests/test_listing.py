@@ -69,9 +69,9 @@ def test_a_terminal_shows_ids_that_can_be_used_and_whole_numbers(width: int, tmp
     energywrap("run", "-q", "-z", "FR", "-o", "r.json", "-l", "resnet", "true", cwd=tmp_path)
     text = seen(("history",), width, tmp_path)
     lines = text.splitlines()
-    run_id = next(line.split()[0] for line in reversed(lines) if line.strip())
+    run_id = next(line.split()[0] for line in lines[2:] if line.strip()[:1].isalnum())
 
     assert all(len(line) <= width for line in lines)
     assert "\u2026" not in text
     assert energywrap("show", run_id, cwd=tmp_path).status == 0
-    assert ("resnet" in text) == (width >= 80)
+    assert ("resnet" in text) == (width >= 60)

@@ -13,7 +13,7 @@ from energywrap.cli import gates, green
 from energywrap.cli.gates import STATUS, AsJson, Comment, Junit, MaxIncrease
 from energywrap.cli.history import Ledger, settings_of
 from energywrap.cli.output import onto_stdout
-from energywrap.cli.sides import runs_of
+from energywrap.cli.sides import is_set, runs_of, working
 from energywrap.comparison import ERROR, FAIL, INCONCLUSIVE, PASS, Verdict
 from energywrap.console import say
 from energywrap.emitted import emitted
@@ -49,16 +49,17 @@ def check(
 
     Energies are compared, as a gram of CO2e also depends on where and when. It fails only if the ratio of the
     medians is above what is allowed and the bootstrap says that it has risen at all, with five runs a side.
+    Exit 2: a mistake in the command line, or a run that failed.
     """
     if baseline is None and max_energy is None and max_co2e is None:
         raise UserError("nothing is to be checked", "give --max-energy, --max-co2e or --baseline")
     gates.accept(comment=comment, junit=junit)
     allowed, settings = gates.part(max_increase), settings_of(ledger)
-    reports = [report for text in runs for report in runs_of(text, ledger)]
-    if baseline == green.LAST_GREEN:
-        reports = green.fresh(reports, ledger)
+    reports = _selected(runs, baseline, ledger)
     checks = _failed(reports)
-    if not checks:
+    if not reports:
+        checks = [Check(f"energy against {baseline}", Verdict(INCONCLUSIVE, "no run since the last check"))]
+    elif not checks:
         checks = _limits(reports, max_energy, max_co2e)
         if baseline is not None:
             checks.append(_against(baseline, reports, allowed, ledger))
@@ -66,12 +67,26 @@ def check(
         for doubt in each.compared.doubts if each.compared is not None else ():
             say(doubt)
         say(f"{each.verdict.word}: {each.verdict.reason}")
-    found = Gate(gate.name_of(reports[0].label, reports[0].command), tuple(checks))
-    green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
+    name = gate.name_of(reports[0].label, reports[0].command) if reports else runs[0]
+    found, again = Gate(name, tuple(checks)), green.had(reports, ledger)
+    if not again or found.word in (PASS, FAIL):  # a verdict is not undone by a check that comes to none
+        green.note(reports, PASS if _first(found, baseline, reports) else found.word, ledger)
     gates.tell(found, settings, os.environ, comment=comment, junit=junit)
     if json:
         onto_stdout(lambda: typer.echo(gates.as_json(found)))
     raise typer.Exit(STATUS[found.word])
+
+
+def _selected(runs: Sequence[str], baseline: str | None, ledger: str | None) -> list[RunReport]:
+    """The runs that are meant: of sets those that worked and, beside last-green, that are new."""
+    found: list[RunReport] = []
+    for text in runs:
+        these = runs_of(text, ledger)
+        if is_set(text):
+            these = working(these, text)
+            these = green.fresh(these, ledger) if baseline == green.LAST_GREEN else these
+        found += these
+    return found
 
 
 def _failed(reports: Sequence[RunReport]) -> list[Check]:
@@ -115,7 +130,8 @@ def _against(baseline: str, reports: Sequence[RunReport], allowed: float, ledger
 def _baseline(name: str, reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:
     """The runs of a word, else of a revision. Raises UserError."""
     try:
-        return runs_of(name, ledger)
+        found = runs_of(name, ledger)
+        return working(found, name) if is_set(name) else found
     except UserError as no_run:
         try:
             return green.of_revision(name, reports, ledger)

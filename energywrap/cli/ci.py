@@ -63,7 +63,7 @@ def ci(
 
     Exit 0 pass, 1 fail, 2 where there is nothing to compare, 3 inconclusive, 130 after Ctrl-C. The base is
     checked out into a temporary git worktree, which shares nothing with this folder but its history: what is
-    not committed there must be made by --prepare.
+    not committed there must be made by --prepare. Variables that hold this folder hold the base's there.
     """
     allowed, here = gates.part(max_increase), os.getcwd()
     revision.forget_hook(os.environ)
@@ -133,8 +133,7 @@ def _doubts(
     if not against.related:
         found.append(f"this checkout and {against.name} have no history in common: their tips are compared")
     root = revision.top(here)
-    moved = samecode.environment(os.environ, {here: os.devnull, root: os.devnull})
-    found += samecode.doubts(command, prepare, moved, root)
+    found += samecode.doubts(command, prepare, os.environ, root)
     for line in found:
         say(line)
     return tuple(found)

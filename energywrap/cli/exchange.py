@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv as csv_of
+import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, TextIO
 
 import typer
@@ -17,6 +18,7 @@ from energywrap.errors import UserError
 from energywrap.formats import document
 from energywrap.ledger import codecarbon, entry, named
 from energywrap.ledger.sql import Filter
+from energywrap.ledger.store import within
 from energywrap.model import RunReport
 
 LARGEST = 1e18  # beyond, a number is a slip
@@ -39,7 +41,9 @@ def take(
     for path in files:
         text = reportfile.read(path)
         if path.endswith(".csv"):
-            other += [(_possible(each, path), None) for each in codecarbon.read(text.splitlines(), path)]
+            other += [
+                (_possible(each, path), None) for each in codecarbon.read(io.StringIO(text, newline=""), path)
+            ]
         else:
             found += _reports(text, path)
     store = named.opened(settings_of(ledger), os.environ, new=True)
@@ -52,7 +56,7 @@ def take(
 
 def _reports(text: str, path: str) -> Iterator[Found]:
     """A report, or one on each line as `export` writes them. Raises UserError."""
-    lines = text.splitlines()
+    lines = [line for line in text.split("\n") if line.strip()]
     rows = len(lines) > 1 and all(line.startswith("{") and line.endswith("}") for line in lines)
     parts = [(line, f"{path}, line {n}") for n, line in enumerate(lines, 1)] if rows else [(text, path)]
     for part, where in parts:
@@ -103,7 +107,11 @@ def give(
                 written = _write(file, form, pairs)
     except OSError as err:
         raise UserError(f"cannot write {output}: {err.strerror}") from err
-    why = "runs of other tools have no report" if form == "json" else "their energy is not known"
+    why = (
+        "runs of other tools have no report"
+        if form == "json"
+        else "they are parts of others, or their energy is not known"
+    )
     left = f"; {len(pairs) - written} are left out: {why}" if written < len(pairs) else ""
     say(f"{written} runs written{left}")
 
@@ -116,9 +124,17 @@ def _write(file: TextIO, form: str, pairs: Sequence[tuple[entry.Entry, RunReport
         return len(lines)
     writer = csv_of.DictWriter(file, codecarbon.COLUMNS, lineterminator="\n")
     writer.writeheader()
-    rows = [row for run, report in pairs if (row := codecarbon.row_of(run, report)) is not None]
+    there = {run.run_id: run for run, _ in pairs}
+    alone = [pair for pair in pairs if not _counted(pair[0], there)]
+    rows = [row for run, report in alone if (row := codecarbon.row_of(run, report)) is not None]
     writer.writerows(rows)
     return len(rows)
+
+
+def _counted(run: entry.Entry, there: Mapping[str, entry.Entry]) -> bool:
+    """Whether a run's energy is in that of another one that is written: a CSV is summed by its readers."""
+    outer = there.get(run.parent or "")
+    return outer is not None and within(run, outer)
 
 
 def prune(

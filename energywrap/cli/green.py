@@ -29,13 +29,27 @@ def last_green(reports: Sequence[RunReport], ledger: str | None) -> list[RunRepo
 
 
 def fresh(reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:
-    """The runs that no check has had yet: `label=NAME` names those of earlier checks as well. Else all."""
-    store = named.opened(settings_of(ledger), os.environ)
+    """The runs that no check has passed or failed yet: `label=NAME` names those of earlier checks as well."""
+    had_ = _checked(reports, ledger)
+    return [report for report in reports if report.run_id not in had_]
+
+
+def had(reports: Sequence[RunReport], ledger: str | None) -> bool:
+    """Whether a check has passed or failed one of the runs."""
+    return bool(_checked(reports, ledger))
+
+
+def _checked(reports: Sequence[RunReport], ledger: str | None) -> frozenset[str]:
+    if not reports:
+        return frozenset()
     try:
-        had = store.checked(report.run_id for report in reports)
+        store = named.opened(settings_of(ledger), os.environ)
+    except UserError:
+        return frozenset()  # there is no ledger that could hold a verdict
+    try:
+        return store.checked(report.run_id for report in reports)
     finally:
         store.close()
-    return [report for report in reports if report.run_id not in had] or list(reports)
 
 
 def of_revision(name: str, reports: Sequence[RunReport], ledger: str | None) -> list[RunReport]:

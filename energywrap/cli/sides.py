@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from energywrap.cli.history import settings_of
 from energywrap.console import say
@@ -15,11 +16,27 @@ from energywrap.record import replace
 FIELDS = ("label", "project", "stage", "branch")
 
 
+def is_set(text: str) -> bool:
+    """Whether a word stands for whatever has a label, project, stage or branch."""
+    field, equals, _ = text.partition("=")
+    return bool(equals) and field in FIELDS
+
+
+def working(reports: Sequence[RunReport], text: str) -> list[RunReport]:
+    """Without those that failed or were cut off, which is said; all of them where none worked."""
+    found = [report for report in reports if not report.exit_code and report.complete]
+    if found and len(found) < len(reports):
+        say(
+            f"{len(reports) - len(found)} of {len(reports)} runs with {text} failed or were cut off: left out"
+        )
+    return found or list(reports)
+
+
 def runs_of(text: str, ledger: str | None) -> list[RunReport]:
     """The reports that a word stands for. Raises UserError where there is none."""
     settings = settings_of(ledger)
-    field, equals, value = text.partition("=")
-    if not equals or field not in FIELDS:
+    field, _, value = text.partition("=")
+    if not is_set(text):
         names = [name.strip() for name in text.split(",") if name.strip()]
         if not names:
             raise UserError(f"{text!r} names no run", "give an id, last, last~2, a file, or label=NAME")

@@ -39,10 +39,13 @@ def read(lines: Iterable[str], where: str) -> Iterator[Entry]:
     if lacking:
         raise UserError(f"{where} is no emissions.csv of CodeCarbon: it has no {', '.join(lacking)}")
     grown: dict[str, list[Entry]] = {}
-    for row in rows:
+    while True:
         try:
+            row = next(rows, None)
+            if row is None:
+                break
             entry = _entry(row)
-        except (ValueError, TypeError, OverflowError) as err:
+        except (ValueError, TypeError, OverflowError, csv.Error) as err:
             raise UserError(f"{where}, line {rows.line_num}: {err}") from err
         if _own(row):
             yield entry

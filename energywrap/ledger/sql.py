@@ -10,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from energywrap.ledger.entry import Entry
+
 VERSION = 3
 KINDS = {"started_at_s": "DOUBLE PRECISION", "exit_code": "INTEGER", "complete": "INTEGER"}
 TEXTS = ("run_id", "project", "label", "stage", "command", "branch", "commit_id", "host", "basis", "zone",
@@ -81,7 +83,8 @@ ADD_SUM = (
     f"INSERT INTO sums (kind, name, day, {', '.join(SUMS)}) VALUES ({', '.join('?' * (3 + len(SUMS)))}) "
     f"ON CONFLICT (kind, name, day) DO UPDATE SET {ADDED.format(table='sums')}"
 )
-ALL = "all"  # the kind of sums that holds every run
+ALL, DAYS = "all", "days"  # the kind of sums that holds every run; the sums by all keys at once
+EVERY = frozenset({ALL, DAYS, *GROUPS})
 
 
 @record
@@ -175,13 +178,26 @@ def _plain(text: str) -> str:
     return text
 
 
-def day_rows(entry: Sequence[object], day: str, times: float) -> list[tuple[str, list[object]]]:
-    """The statements that add a run to the sums of its day so many times (-1: take it out), with values."""
+def inside(inner: Entry, outer: Entry) -> frozenset[str]:
+    """The sums in which a run that was a part of another one is counted with that one already.
+
+    A sum by a key holds both only where they have the key in common: what is asked for by the inner one's
+    own label is not lost in an outer one that has another.
+    """
+    common = {name for name in GROUPS if (getattr(inner, name) or "") == (getattr(outer, name) or "")}
+    return frozenset({ALL, *common, *({DAYS} if len(common) == len(GROUPS) else ())})
+
+
+def day_rows(
+    entry: Sequence[object], day: str, times: float, kinds: frozenset[str]
+) -> list[tuple[str, list[object]]]:
+    """The statements that add a run to these sums of its day so many times (-1: take it out), with values."""
     row = dict(zip(COLUMNS, entry))
     keys = {name: row[name] or "" for name in GROUPS}
     counts = [float(row[column] is not None) for column in COUNTS.values()]
-    found_ = [1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
-    amounts: list[object] = [times * float(value) for value in found_]  # type: ignore[arg-type]
-    found = [(ADD_DAY, [day, *(keys[name] for name in ("project", "stage", "label", "host")), *amounts])]
-    found += [(ADD_SUM, [kind, name, day, *amounts]) for kind, name in (*keys.items(), (ALL, ""))]
-    return found
+    once = [1.0, *counts, *(row[name] or 0.0 for name in AMOUNTS)]
+    amounts: list[object] = [times * float(value) for value in once]  # type: ignore[arg-type]
+    whole = [day, *(keys[name] for name in ("project", "stage", "label", "host")), *amounts]
+    found = [(ADD_DAY, whole)] if DAYS in kinds else []
+    named = [(kind, name) for kind, name in (*keys.items(), (ALL, "")) if kind in kinds]
+    return found + [(ADD_SUM, [kind, name, day, *amounts]) for kind, name in named]

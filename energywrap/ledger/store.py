@@ -35,6 +35,9 @@ if TYPE_CHECKING:
             """Let go."""
 
 
+SLACK_S = 1.0  # that the clock may have been put by meanwhile
+
+
 @record
 class Sum:
     """What runs came to: s, J with bounds, J and g of their commands' shares; None where not all know it."""
@@ -71,8 +74,8 @@ class Store:
                     if document is not None:
                         self._database.run(sql.ADD_REPORT, (entry.run_id, document))
                     self._count(entry, 1.0)
-                    for inner in self._inside(entry.run_id):
-                        self._sum_up(inner, -1.0)  # what this one counts as well
+                    for inner, kinds in self._inside(entry):
+                        self._sum_up(inner, -1.0, kinds)
                     added += 1
         return added
 
@@ -80,16 +83,24 @@ class Store:
         """Forget a shorter form of a run."""
         for old in self._runs("run_id = ?", (entry.run_id,)):
             if old.duration_s < entry.duration_s:
+                for inner, kinds in self._inside(old):
+                    self._sum_up(inner, 1.0, kinds)
                 self._count(old, -1.0)
-                self._database.run("DELETE FROM runs WHERE run_id = ?", (old.run_id,))
+                for table in ("runs", "reports", "checks"):
+                    self._database.run(f"DELETE FROM {table} WHERE run_id = ?", (old.run_id,))
 
     def _count(self, entry: Entry, times: float) -> None:
-        """Add a run to the sums, unless the run that it was a part of is in them."""
-        if entry.parent is None or not self._runs("run_id = ?", (entry.parent,)):
-            self._sum_up(entry, times)
+        """Add a run to the sums, but for those that have it with the run that it was a part of."""
+        kinds = sql.EVERY
+        if entry.parent is not None:
+            for outer in self._runs("run_id = ?", (entry.parent,)):
+                kinds = kinds - sql.inside(entry, outer) if within(entry, outer) else kinds
+        self._sum_up(entry, times, kinds)
 
-    def _inside(self, run_id: str) -> list[Entry]:
-        return self._runs("parent = ?", (run_id,))
+    def _inside(self, outer: Entry) -> list[tuple[Entry, frozenset[str]]]:
+        """The runs that were parts of this one, and the sums in which it counts for them."""
+        inner = (each for each in self._runs("parent = ?", (outer.run_id,)) if within(each, outer))
+        return [(each, sql.inside(each, outer)) for each in inner]
 
     def _runs(self, condition: str, values: Sequence[object]) -> list[Entry]:
         columns = ", ".join(COLUMNS)
@@ -147,18 +158,20 @@ class Store:
         return [run_id for run_id, at_s in found if at_s == found[0][1]]
 
     def checked(self, run_ids: Iterable[str]) -> frozenset[str]:
-        """Those of the runs that a check has had a verdict on."""
-        found = (
-            self._database.ask("SELECT run_id FROM checks WHERE run_id = ?", (each,)) for each in run_ids
-        )
-        return frozenset(str(rows[0][0]) for rows in found if rows)
+        """Those of the runs that a check has passed or failed."""
+        question = "SELECT run_id FROM checks WHERE run_id = ? AND word IN ('pass', 'fail')"
+        return frozenset(each for each in run_ids if self._database.ask(question, (each,)))
 
     def prune(self, before_s: float) -> int:
         """Forget the runs that were started before; how many there were."""
         edge = day(before_s)
         with self._database.transaction():
             old = "SELECT run_id FROM runs WHERE started_at_s < ?"
-            orphans = self._runs(f"started_at_s >= ? AND parent IN ({old})", (before_s, before_s))
+            outer = self._runs(
+                "started_at_s < ? AND run_id IN (SELECT parent FROM runs WHERE started_at_s >= ?)",
+                (before_s, before_s),
+            )
+            orphans = [pair for each in outer for pair in self._inside(each)]
             for table in ("reports", "checks"):
                 self._database.run(f"DELETE FROM {table} WHERE run_id IN ({old})", (before_s,))
             gone = self._database.run("DELETE FROM runs WHERE started_at_s < ?", (before_s,))
@@ -167,18 +180,26 @@ class Store:
             for entry in self._runs("started_at_s < ?", (before_s + 86400.0,)):
                 if day(entry.started_at_s) <= edge:
                     self._count(entry, 1.0)
-            for entry in orphans:  # the run that counted them as well has gone
-                if day(entry.started_at_s) > edge:
-                    self._sum_up(entry, 1.0)
+            for entry, kinds in orphans:  # the run that counted them as well has gone
+                if entry.started_at_s >= before_s and day(entry.started_at_s) > edge:
+                    self._sum_up(entry, 1.0, kinds)
         return gone
 
-    def _sum_up(self, entry: Entry, times: float) -> None:
-        for statement, values in sql.day_rows(_plain(entry.values()), day(entry.started_at_s), times):
-            self._database.run(statement, values)
+    def _sum_up(self, entry: Entry, times: float, kinds: frozenset[str]) -> None:
+        values = _plain(entry.values())
+        for statement, amounts in sql.day_rows(values, day(entry.started_at_s), times, kinds):
+            self._database.run(statement, amounts)
 
     def close(self) -> None:
         """Let go of the database."""
         self._database.close()
+
+
+def within(inner: Entry, outer: Entry) -> bool:
+    """Whether a run took place on the machine and in the time of another: only then it is counted with it."""
+    ends = inner.started_at_s + inner.duration_s, outer.started_at_s + outer.duration_s
+    in_time = outer.started_at_s - SLACK_S <= inner.started_at_s and ends[0] <= ends[1] + SLACK_S
+    return in_time and inner.host == outer.host
 
 
 def _sum(key: str, found: dict[str, float]) -> Sum:
