@@ -6,10 +6,30 @@ import os
 
 from energywrap.errors import printable
 
+INDENT = "  "
+
 
 def say(text: str) -> None:
-    """One line on stderr, whatever state it is in: full, closed or hung up."""
-    write_stderr(f"energywrap: {printable(text)}\n".encode("utf-8", "backslashreplace"))
+    """One line on stderr, whatever state it is in: full, closed or hung up; a terminal's breaks at words."""
+    line = _folded(f"energywrap: {printable(text)}")
+    write_stderr(f"{line}\n".encode("utf-8", "backslashreplace"))
+
+
+def _folded(line: str) -> str:
+    """A line for a person, folded between words where the terminal ends; for a pipe as it is."""
+    try:
+        width = os.get_terminal_size(2).columns if os.isatty(2) else 0
+    except OSError:
+        width = 0
+    if not 0 < width < len(line):
+        return line
+    lines = [""]
+    for word in line.split(" "):
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
+            lines.append(f"{INDENT}{word}")
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)
 
 
 def write_stderr(data: bytes) -> None:

@@ -74,7 +74,10 @@ def _carbon(found: Checkup) -> None:
         typer.echo(
             '       fix: --zone CODE, or zone = "CODE" in the configuration; `energywrap zones` finds it'
         )
-    typer.echo(f"  [ok] PUE {found.facility.pue:g}, {found.facility.evidence}")
+    assumed = found.facility.evidence.endswith(("default", "assumed"))
+    typer.echo(f"  [{'~~' if assumed else 'ok'}] PUE {found.facility.pue:g}, {found.facility.evidence}")
+    if assumed:
+        typer.echo('       fix: --site KIND or --pue RATIO, or site = "KIND" in the configuration')
 
 
 def _role(channel: ChannelState) -> str:

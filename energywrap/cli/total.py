@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import timezone
 from typing import Annotated
 
@@ -50,12 +51,15 @@ def total(
     store = named.opened(settings_of(ledger), os.environ)
     try:
         found = store.totals(by, wanted)
+        # not of the rows: two labels may have a run that was inside another
+        whole = store.totals("month", wanted) if sys.stdout.isatty() and len(found) > 1 else []
     finally:
         store.close()
     if json:
         _as_json(found)
     elif found:
-        listing((by, *HEADS), [_row(each) for each in found], drop=DROPPED, words=by)
+        more = [_row(_together(whole))] if whole else []
+        listing((by, *HEADS), [*map(_row, found), *more], drop=DROPPED, words=by)
     else:
         say("no run in the ledger is like that")
 
@@ -73,6 +77,18 @@ def _row(found: Sum) -> tuple[str, ...]:
         grams(found.co2e_g),
         grams(found.command_co2e_g),
     )
+
+
+def _together(found: list[Sum]) -> Sum:
+    """All of them: a last row for a person. Of a number that not all know there is no sum."""
+
+    def of(name: str) -> float | None:
+        values = [getattr(each, name) for each in found]
+        return None if None in values else sum(values)
+
+    names = [name for name in Sum.__annotations__ if name not in ("key", "runs")]
+    amounts = {name: of(name) for name in names}
+    return Sum(key="all", runs=sum(each.runs for each in found), **amounts)  # type: ignore[arg-type]
 
 
 def _as_json(found: list[Sum]) -> None:

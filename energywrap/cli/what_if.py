@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from energywrap import config, what_if
+from energywrap.cli.history import Ledger, settings_of
 from energywrap.cli.listing import listing
 from energywrap.console import say
 from energywrap.emitted import emitted
@@ -63,6 +64,7 @@ def what_if_command(
         typer.Option("--at", metavar="TIME", help="Started then, such as 2026-11-28T02:00; with --grid."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the whole supposed report as JSON.")] = False,
+    ledger: Ledger = None,
 ) -> None:
     """Reckon a saved report anew: elsewhere, at another time, with another site or machine, for many runs.
 
@@ -77,7 +79,7 @@ def what_if_command(
     settings = config.resolve({k: v for k, v in given.items() if v is not None}, {}, os.devnull)
     if not 0 < repeat < float("inf"):
         raise UserError(f"--repeat {repeat:g} is no number above 0")
-    before = runs.report(report, settings, os.environ)
+    before = runs.report(report, settings_of(ledger), os.environ)
     started_at_s = _instant_s(at) if at is not None else _instant_s(before.started_at)
     live = _asked(before, settings, started_at_s) if grid is not None else None
     if at is not None and grid is None:
