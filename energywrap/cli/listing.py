@@ -39,7 +39,7 @@ def listing(
     console.print(table)
     gone = [head for index, head in enumerate(heads) if index not in shown]
     if gone:
-        console.print(Text(f"no room for: {', '.join(gone)}", style="dim"))
+        console.print(Text(f"no room for: {'; '.join(gone)}", style="dim"))
 
 
 def fitting(
