@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ALPHA = 0.05
 ENERGY = "energy, machine"  # what decides
 FEW = 5  # runs a side: with fewer no verdict is given
+LEAST = 4  # runs a side that can show a difference: the rank test of 3 against 3 has p = 0.1 at best
 SHOWN = 4  # differences that are named
 PASS, FAIL, INCONCLUSIVE, ERROR = "pass", "fail", "inconclusive", "error"
 
@@ -94,6 +95,11 @@ def verdict(found: Comparison, increase: float) -> Verdict:
     if energy.ratio.high > 1 + increase:
         reason += f"; noise could hide a rise of {_percent(energy.ratio.high)}"
     return Verdict(PASS, reason)
+
+
+def failed(report: RunReport) -> bool:
+    """Whether the command failed or its run was cut off: what did not work has no energy to compare."""
+    return bool(report.exit_code) or not report.complete
 
 
 def differs(quantity: Quantity) -> bool | None:
@@ -175,8 +181,8 @@ def _doubts(one: Sequence[RunReport], other: Sequence[RunReport]) -> list[str]:
         found.append("the commands differ")
     if len({report.carbon.boundary for report in runs}) > 1:
         found.append("the carbon intensities have different boundaries: compare the energies")
-    if any(report.exit_code for report in runs):
-        found.append("some of the commands failed")
+    if any(map(failed, runs)):
+        found.append("some of the commands failed or were cut off")
     if any("other work on the machine" in text for report in runs for text in report.warnings):
         found.append("other work was running beside some of them")
     if any(part.basis != "measured" for report in runs for part in report.components):

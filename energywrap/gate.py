@@ -63,7 +63,7 @@ def against(
     """Whether the other runs' energy is above the one's by more than a part that is allowed."""
     compared = comparison.compare(one, other)
     compared = replace(compared, doubts=(*doubts, *compared.doubts))
-    bad = [report for report in one if report.exit_code or not report.complete]
+    bad = [report for report in one if comparison.failed(report)]
     if bad:
         told = Verdict(INCONCLUSIVE, f"{len(bad)} of {len(one)} runs of {sides[0]} failed or were cut off")
         return Check(question, told, compared, sides)

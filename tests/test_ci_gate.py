@@ -126,13 +126,12 @@ def test_outside_a_repository_it_says_so(tmp_path: Path) -> None:
     assert "is in no git repository" in done.complaint
 
 
-def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) -> None:
-    pid = repository.parent / "pid"
-    script = f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 1000"
-    words = [*START, "ci", "-z", "FR", "-n", "1", "--", "sh", "-c", script]
+def ended_early(repository: Path, pid: Path, *words: str) -> str:
+    """Ask a gate to end once a process of it has told its number; what it says. Nothing of it is left."""
     with subprocess.Popen(
-        words, cwd=repository, env=environment(repository), stderr=subprocess.PIPE, text=True
-    ) as process:
+        [*START, "ci", "-z", "FR", "-n", "1", *words],
+        cwd=repository, env=environment(repository), stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         while not pid.exists():
             assert process.poll() is None
             time.sleep(0.02)
@@ -140,9 +139,16 @@ def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) ->
         _, err = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert "ended early" in err
-    assert git(repository, "worktree", "list").count("\n") == 0
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
+    assert git(repository, "worktree", "list").count("\n") == 0
+    return err
+
+
+def test_a_cancelled_gate_leaves_no_worktree_and_no_process(repository: Path) -> None:
+    pid = repository.parent / "pid"
+    script = f"echo $$ > {pid}.new; mv {pid}.new {pid}; sleep 1000"
+
+    assert "ended early" in ended_early(repository, pid, "--", "sh", "-c", script)
 
 
 def test_a_program_that_the_base_has_not_is_inconclusive(repository: Path) -> None:
@@ -421,19 +427,8 @@ def test_what_a_run_has_left_running_ends_with_the_gate(repository: Path) -> Non
 def test_a_gate_that_is_ended_while_it_prepares_leaves_nothing(repository: Path) -> None:
     pid = repository.parent / "pid"
     line = f"sleep 1000 & echo $! > {pid}.new; mv {pid}.new {pid}; wait"
-    words = [*START, "ci", "-z", "FR", "-n", "1", "--prepare", line, "--", "true"]
-    with subprocess.Popen(
-        words, cwd=repository, env=environment(repository), stderr=subprocess.PIPE, text=True
-    ) as process:
-        while not pid.exists():
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.terminate()
-        process.communicate(timeout=30)
 
-    assert process.returncode == 130
-    assert not Path(f"/proc/{pid.read_text().strip()}").exists()
-    assert git(repository, "worktree", "list").count("\n") == 0
+    assert "ended early" in ended_early(repository, pid, "--prepare", line, "--", "true")
 
 
 def left_behind(around: Path, repository: Path, name: str, age_s: float) -> Path:

@@ -60,16 +60,17 @@ def values(series: Series, name: str) -> list[float] | None:
 
 
 def best(bench: Bench, name: str) -> Series | None:
-    """The command with the least median of a quantity; None where a command that ran lacks it.
-
-    One that failed is best in nothing, unless all did: what did not work has no price.
-    """
+    """The working command with the least median of a quantity; None where a command that ran lacks it."""
     ran = [(each, values(each, name)) for each in bench.series if each.runs]
-    known = [(each, found) for each, found in ran if found is not None]
+    known = {id(each): found for each, found in ran if found is not None}
     if not known or len(known) < len(ran):
         return None
-    worked = [pair for pair in known if not any(failed(run) for run in pair[0].runs)]
-    return min(worked or known, key=lambda pair: stats.median(pair[1]))[0]
+    return min(working([each for each, _ in ran]), key=lambda each: stats.median(known[id(each)]))
+
+
+def working(ran: Sequence[Series]) -> list[Series]:
+    """The commands that never failed; all, where all did: what did not work has no price to compare."""
+    return [each for each in ran if not any(map(failed, each.runs))] or list(ran)
 
 
 def difference(one: Series, other: Series, name: str) -> bool | None:

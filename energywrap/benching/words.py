@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from energywrap.benching import figures
 from energywrap.benching.series import failed
+from energywrap.comparison import LEAST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ QUANTITIES = (
     ("delay_js", "least energy-delay product"),
 )
 DRIFT = 0.05  # of the idle machine's power
-FEWEST_TO_SHOW = 4  # a side: the rank test of 3 against 3 has p = 0.1 at best
 LEAST_COVERAGE = 0.9
 
 
@@ -26,9 +26,7 @@ def verdict(bench: Bench) -> list[str]:
     ran = [each for each in bench.series if each.runs]
     if len(ran) < 2:
         return []
-    worked = [each for each in ran if not any(failed(run) for run in each.runs)]
-    if 0 < len(worked) < len(ran):
-        ran = worked  # the others are named among the doubts
+    ran = figures.working(ran)  # those that failed are named among the doubts
     found = {name: figures.best(bench, name) for name, _ in QUANTITIES}
     lines = [_best(title, name, found[name], ran) for name, title in QUANTITIES]
     frugal, fast = found["energy_j"], found["duration_s"]
@@ -88,8 +86,8 @@ def _of_all(bench: Bench) -> Iterator[str]:
         wanted = bench.rounds * len(bench.series)
         yield f"it was ended early: {len(runs)} of {wanted} runs were measured"
     fewest = min((len(each.runs) for each in bench.series), default=0)
-    if len(bench.series) > 1 and 0 < fewest < FEWEST_TO_SHOW:
-        yield f"with {fewest} runs no difference can be shown: {FEWEST_TO_SHOW} of each are the least"
+    if len(bench.series) > 1 and 0 < fewest < LEAST:
+        yield f"with {fewest} runs no difference can be shown: {LEAST} of each are the least"
     if any(run.energy_j is None for run in runs):
         yield "the energy of some runs is not known"
     if any("measured" not in run.bases or len(run.bases) > 1 for run in runs if run.bases):

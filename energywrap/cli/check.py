@@ -91,7 +91,7 @@ def _selected(runs: Sequence[str], baseline: str | None, ledger: str | None) -> 
 
 def _failed(reports: Sequence[RunReport]) -> list[Check]:
     """An error where the command failed: a broken program has no energy to compare."""
-    bad = [report for report in reports if report.exit_code or not report.complete]
+    bad = [report for report in reports if comparison.failed(report)]
     if not bad:
         return []
     what = f"{len(bad)} of {len(reports)} runs failed or were cut off: nothing is compared"

@@ -15,8 +15,6 @@ from energywrap.comparison import Quantity
 from energywrap.console import say
 from energywrap.formats import compared
 
-LEAST = 4  # runs a side: the rank test of 3 against 3 has p = 0.1 at best
-
 
 def compare(
     one: Annotated[
@@ -52,5 +50,6 @@ def _words(energy: Quantity, runs: tuple[int, int]) -> str:
     if shown is None and min(runs) == 1:
         return f"{used}; with one run a side nobody can say whether that is chance"
     if shown is None:
-        return f"{used}; {runs[0]} and {runs[1]} runs can show no difference: {LEAST} of each are enough"
+        few = f"{runs[0]} and {runs[1]} runs can show no difference"
+        return f"{used}; {few}: {comparison.LEAST} of each are enough"
     return used if shown else f"no difference in energy is shown ({change:+.3g} %)"

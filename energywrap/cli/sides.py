@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from energywrap import comparison
 from energywrap.cli.history import settings_of
 from energywrap.console import say
 from energywrap.errors import UserError
@@ -24,7 +25,7 @@ def is_set(text: str) -> bool:
 
 def working(reports: Sequence[RunReport], text: str) -> list[RunReport]:
     """Without those that failed or were cut off, which is said; all of them where none worked."""
-    found = [report for report in reports if not report.exit_code and report.complete]
+    found = [report for report in reports if not comparison.failed(report)]
     if found and len(found) < len(reports):
         say(
             f"{len(reports) - len(found)} of {len(reports)} runs with {text} failed or were cut off: left out"
